@@ -1,0 +1,1 @@
+"""What crosses a boundary: events, topics, ClickHouse tables. Imports nothing of ours."""

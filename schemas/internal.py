@@ -1,0 +1,211 @@
+"""Compact messages between the steps (MessagePack arrays; times are integer milliseconds since 1970, UTC).
+
+An identifier or account key is written `kind:value` (`email:jane@acme.nl`, `account_id:001NH`); the kind
+has no colon. Trust ranks: 0 steward, 1 crm, 2 erp, 3 all others; the lower the stronger.
+
+Every message is a member of a set or the latest of its key: order, repetition and batch cuts never matter.
+"""
+
+from typing import Any
+
+import msgspec
+
+STRONG_KINDS = ("contact_id", "user_id", "email")  # join people, strongest first
+WEAK_KINDS = ("phone", "anonymous_id", "device_id")  # owned per span of time, strongest first
+ACCOUNT_KINDS = ("account_id", "customer_number", "vat_number", "domain")  # strongest first
+
+STEWARD, CRM, ERP, OTHER = 0, 1, 2, 3  # trust ranks
+PERSON, MACHINE, US = 0, 1, 2  # actors
+
+
+def kind_of(identifier: str) -> str:
+    """The kind of an identifier or account key.
+
+    >>> kind_of("email:jane@acme.nl")
+    'email'
+    """
+    return identifier.partition(":")[0]
+
+
+class Line(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """One order line; `value` is the line total, a decimal as text."""
+
+    sku: str
+    product_family: str
+    brand: str
+    quantity: str
+    value: str
+
+
+class Touch(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="touch"):
+    """A validated touchpoint (topic `touchpoints.valid`, keyed by `identifier`; where that is empty, by event).
+
+    `identifier` is the strongest valid one on the touch, else its strongest account key, else empty
+    (unattributed). `digest` is a hash of the canonical content: of two events with one id the least
+    (occurred_at, digest) wins.
+    """
+
+    tenant: str
+    source: str
+    event_id: str
+    type: str  # one of touchpoint.TYPES; an unknown one is `custom` and its name is in `type_name`
+    type_name: str
+    occurred_at: int
+    digest: int  # unsigned 63 bits
+    identifier: str
+    account: str  # strongest account key that the touch itself names; empty: none
+    strong: list[str]  # all strong identifiers on it, strongest first
+    weak: list[str]  # all weak identifiers on it, strongest first
+    actor: int
+    channel: str
+    rank: int
+    content: dict[str, Any]  # url, title, topic, search_terms, content_id: those present
+    commerce: dict[str, Any]  # order_id, order_namespace, value, currency, return_reason, promotion: those present
+    lines: list[Line]
+    campaign: dict[str, str]
+    contact: dict[str, Any]  # facts about the person
+    organisation: dict[str, Any]  # facts about the firm, `name` (typed account name) among them
+    consent: dict[str, bool]  # purpose: email, phone, profiling
+    extra: dict[str, Any]  # unknown fields, as they came
+
+
+class Owner(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="owner", frozen=True):
+    """At `at` the weak identifier was seen together with `strong` (topic `touchpoints.valid`, keyed by `weak`)."""
+
+    tenant: str
+    weak: str
+    strong: str
+    at: int
+
+
+class Told(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="told"):
+    """What one message said of an account (topic `touchpoints.valid`, keyed by `account`).
+
+    `keys` are all valid account keys inside its `account` object, strongest first; `facts` its name
+    (`name`) and firmographics.
+    """
+
+    tenant: str
+    account: str
+    keys: list[str]
+    source: str
+    rank: int
+    at: int
+    facts: dict[str, Any]
+
+
+class Tick(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="tick", frozen=True):
+    """The clock, in band: everything up to `at` that partition `source` of the sender had to say was said.
+
+    `drain` is not 0 when the sender's input is at its end for good: the number of the drain (it rises).
+    Topics `touchpoints.valid` and `fragment-snapshots`; every sender's partition ticks every partition.
+    """
+
+    source: int
+    at: int
+    drain: int
+
+
+class Seen(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="seen", frozen=True):
+    """Identifier or account key exists, earliest at `at` (topic `identity-links`, like the four below)."""
+
+    tenant: str
+    identifier: str
+    at: int
+
+
+class Link(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="link", frozen=True):
+    """`a` and `b` (a < b; both strong identifiers or both account keys) are the same, said by `source` at `at`."""
+
+    tenant: str
+    a: str
+    b: str
+    source: str
+    rank: int
+    at: int
+
+
+class Owns(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="owns", frozen=True):
+    """From `at` on (until the next one) the weak identifier belongs to `strong`."""
+
+    tenant: str
+    weak: str
+    strong: str
+    at: int
+
+
+class Named(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="named", frozen=True):
+    """Touches of `identifier` name account key `account`; the map row of the identifier must resolve it."""
+
+    tenant: str
+    identifier: str
+    account: str
+    at: int
+
+
+class Employed(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="employed", frozen=True):
+    """`source` said at `at` that the person works for `account`; ends the former of (source, contact)."""
+
+    tenant: str
+    identifier: str  # strong
+    contact: str  # CRM contact_id on the message, else empty
+    source: str
+    rank: int
+    at: int
+    account: str
+
+
+class Mini(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A compact touch, as fragments and snapshots keep it."""
+
+    at: int
+    digest: int
+    event_id: str
+    source: str
+    type: str
+    actor: int
+    rank: int
+    account: str  # account key on the touch, else empty
+    topic: str
+    content_id: str
+    order: str  # namespace and id of the order, else empty
+    channel: str
+
+
+class Fact(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """One fact: of several the lowest rank, then the latest, then the smallest value (as JSON) is used."""
+
+    rank: int
+    at: int
+    source: str
+    value: Any
+
+
+class Part(msgspec.Struct, array_like=True, gc=False):
+    """The touches of a fragment that belong to one contact (empty: to the account only) in one account.
+
+    `since` and `until` bound the employment they fall in (None: open); they repeat a span of the map.
+    """
+
+    contact: str
+    since: int | None
+    until: int | None
+    touches: list[Mini]
+
+
+class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
+    """What one fragment contributes to one account (topic `fragment-snapshots`, keyed by account).
+
+    The highest `version` per (account, identifier) holds. No parts and `withdrawn`: nothing any more.
+    `facts` are keyed by attribute; of a strong or weak identifier they are about the person and, prefixed
+    `organisation.`, about the firm; of an account key about the firm.
+    """
+
+    tenant: str
+    account: str  # our account id
+    identifier: str
+    version: bytes  # 24 bytes: generation, epoch, seq, big-endian
+    withdrawn: bool
+    dense: bool
+    parts: list[Part]
+    facts: dict[str, Fact]

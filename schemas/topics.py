@@ -1,0 +1,46 @@
+"""Every topic once. No topic name appears anywhere else in the code."""
+
+from dataclasses import dataclass
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: its name, what its key is, whether only the last value per key is kept, and for how long."""
+
+    name: str
+    key: str
+    compacted: bool = False
+    retention_ms: int = -1  # -1: without limit
+    public: bool = True
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The topic's settings for Apache Kafka."""
+        if self.compacted:
+            # A session that finds a stranger's row rewrites it at its next commit: long before this lag is over.
+            return {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000"}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+TOUCHPOINTS = Topic("touchpoints", "any", retention_ms=30 * DAY_MS)
+CLOCK = Topic("journeys.clock", "none: one message a partition", retention_ms=DAY_MS, public=False)
+VALID = Topic("touchpoints.valid", "identifier", public=False)  # history is recomputed from it
+DEAD = Topic("touchpoints.dead-letter", "none", retention_ms=365 * DAY_MS)
+LINKS = Topic("identity-links", "tenant", retention_ms=7 * DAY_MS, public=False)
+MAP = Topic("identity-map", "identifier", compacted=True)
+SNAPSHOTS = Topic("fragment-snapshots", "account", retention_ms=7 * DAY_MS, public=False)
+EVENTS = Topic("journey-events", "account")
+PROFILES = Topic("account-profiles", "account", compacted=True)
+
+ALL = (TOUCHPOINTS, CLOCK, VALID, DEAD, LINKS, MAP, SNAPSHOTS, EVENTS, PROFILES)
+
+
+def changelog(group: str, step: str) -> Topic:
+    """The changelog of a step's keyed state, under the name of the consumer group.
+
+    >>> changelog("journeys", "fragments").name
+    'journeys-fragments-changelog'
+    """
+    return Topic(f"{group}-{step}-changelog", "row", compacted=True, public=False)
