@@ -1,0 +1,96 @@
+"""Public outputs of JOURNEYS: journey events and account profiles (JSON on their topics)."""
+
+from typing import Any
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class AccountRef(msgspec.Struct, frozen=True):
+    """The account an event is about, as it was when the event was made."""
+
+    id: str
+    keys: list[str]  # kind:value
+    name: str
+    stage: str
+    journey_id: str
+
+
+class ContactRef(msgspec.Struct, frozen=True):
+    """The contact an event is about, where one is meant; identifiers as consent allows."""
+
+    id: str
+    identifiers: list[str]
+
+
+class JourneyEvent(msgspec.Struct, omit_defaults=True):
+    """One event on `journey-events`.
+
+    Outputs fold: of one (tenant, subject, kind, natural_key) the highest `version` holds, and nothing
+    holds when it is `retracted`. `id` is a hash of (tenant, subject, kind, natural key, value, id it
+    corrects), so a repeated event carries the same id.
+    """
+
+    id: str
+    type: str
+    tenant: str
+    subject: str
+    kind: str  # what is told of the subject: journey, journey_end, stage, moment, member, …
+    natural_key: str  # which one of the kind, e.g. journey number and stage
+    occurred_at: str
+    emitted_at: str
+    version: tuple[int, int, int]
+    account: AccountRef
+    definition_version: str
+    caused_by: list[str] = []
+    contact: ContactRef | None = None
+    details: dict[str, Any] = {}
+    corrects: str | None = None
+    retracted: bool = False
+    schema_version: int = SCHEMA_VERSION
+
+
+class Member(msgspec.Struct):
+    """A contact in the account for one period of employment (times RFC 3339; None: open)."""
+
+    contact_id: str
+    name: str
+    identifiers: list[str]
+    valid_from: str | None
+    valid_to: str | None
+    first_touch: str | None
+    last_touch: str | None
+    touches: int
+    stage: str  # empty: none yet
+    lag_days: float | None  # first touch after the account's first member
+
+
+class AccountProfile(msgspec.Struct):
+    """The row of `v_accounts` as it is now, on the compacted topic `account-profiles`."""
+
+    id: str
+    type: str  # account_profile
+    tenant: str
+    subject: str  # the account id
+    occurred_at: str
+    emitted_at: str
+    version: tuple[int, int, int]
+    kind: str  # organisation, person
+    name: str
+    keys: list[str]
+    crm_account_id: str
+    stage: str  # empty: none yet
+    stage_since: str | None
+    journey_id: str
+    members: list[Member]
+    touches: int
+    first_seen: str | None
+    last_seen: str | None
+    industry: str
+    employees: int | None
+    country: str
+    dense: bool
+    gone: bool  # nothing belongs to this account any more
+    definition_version: str
+    schema_version: int = SCHEMA_VERSION
