@@ -22,7 +22,15 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 def headers(
-    *, reason: str, field: str, error: str, topic: str, partition: int, offset: int, generation: int, original: bytes
+    *,
+    reason: str,
+    field: str,
+    error: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    generation: int,
+    original: bytes,
 ) -> Headers:
     """The headers of a dead letter; (generation, topic, partition, offset) name the refused record.
 

@@ -38,7 +38,7 @@ class Line(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Touch(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="touch"):
-    """A validated touchpoint (topic `touchpoints.valid`, keyed by `identifier`; where that is empty, by event).
+    """A validated touchpoint (topic `touchpoints.valid`, keyed by `identifier`; if empty, by event).
 
     `identifier` is the strongest valid one on the touch, else its strongest account key, else empty
     (unattributed). `digest` is a hash of the canonical content: of two events with one id the least
@@ -60,7 +60,9 @@ class Touch(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="touch
     channel: str
     rank: int
     content: dict[str, Any]  # url, title, topic, search_terms, content_id: those present
-    commerce: dict[str, Any]  # order_id, order_namespace, value, currency, return_reason, promotion: those present
+    commerce: dict[
+        str, Any
+    ]  # order_id, order_namespace, value, currency, return_reason, promotion: those present
     lines: list[Line]
     campaign: dict[str, str]
     contact: dict[str, Any]  # facts about the person
@@ -70,7 +72,7 @@ class Touch(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="touch
 
 
 class Owner(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="owner", frozen=True):
-    """At `at` the weak identifier was seen together with `strong` (topic `touchpoints.valid`, keyed by `weak`)."""
+    """At `at` the weak identifier was seen with `strong` (topic `touchpoints.valid`, keyed by `weak`)."""
 
     tenant: str
     weak: str
@@ -115,7 +117,7 @@ class Seen(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="seen",
 
 
 class Link(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="link", frozen=True):
-    """`a` and `b` (a < b; both strong identifiers or both account keys) are the same, said by `source` at `at`."""
+    """`a` and `b` (a < b; both strong identifiers or both account keys) are the same, said `source`."""
 
     tenant: str
     a: str

@@ -19,7 +19,7 @@ class Topic:
     def config(self) -> dict[str, str]:
         """The topic's settings for Apache Kafka."""
         if self.compacted:
-            # A session that finds a stranger's row rewrites it at its next commit: long before this lag is over.
+            # A session that finds a stranger's row rewrites it at its next commit, long before this lag ends.
             return {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000"}
         return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 

@@ -108,6 +108,9 @@ class Step(Protocol):
     inputs: tuple[str, ...]  # topics
     stateful: bool  # False: it writes no rows and needs no changelog
 
+    def __init__(self, config: "StepConfig") -> None:
+        """Begin without rows."""
+
     def recovered(self, rows: Rows) -> None:
         """The rows have been read back; called once, before the first `apply`."""
 

@@ -73,7 +73,9 @@ class Session:
         """The claim row is acknowledged at offset `epoch` of the changelog."""
         self.epoch = epoch
 
-    def recovered(self, entries: Iterable[tuple[bytes, bytes]], drained: Version | None = None) -> list[Output]:
+    def recovered(
+        self, entries: Iterable[tuple[bytes, bytes]], drained: Version | None = None
+    ) -> list[Output]:
         """Read the changelog up to the claim; returns the outputs owed, to be sent before the first batch.
 
         `drained`: where the topics themselves may have been lost (embedded broker), the version up to which

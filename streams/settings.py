@@ -1,0 +1,78 @@
+"""Settings: environment variables `JOURNEYS_*`, nothing else. A bad value stops the start and names itself."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "JOURNEYS_"
+
+
+def _addresses(broker: str) -> str:
+    """`kafka://host:port,host:port` or plain `host:port,…`; kept without the scheme."""
+    hosts = broker.removeprefix("kafka://").split(",")
+    for host in hosts:
+        name, _, port = host.rpartition(":")
+        if not name or not port.isdigit():
+            raise ValueError(f"{host!r} is no host:port; write kafka://host:port,host:port")
+    return ",".join(hosts)
+
+
+class Settings(BaseSettings):
+    """What one process is told. Every field is `JOURNEYS_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    broker: Annotated[str, AfterValidator(_addresses)] = Field(
+        "127.0.0.1:9092", description="Kafka: kafka://host:port,…"
+    )
+    clickhouse: str = Field(
+        "http://127.0.0.1:8123",
+        description="ClickHouse: a clickhouse-connect DSN, http(s)://user:password@host:port",
+    )
+    data_dir: Path = Field(Path("journeys-data"), description="data directory of the embedded stack")
+    group: str = Field(
+        "journeys", min_length=1, description="consumer group; also names the changelog topics"
+    )
+    partitions: int = Field(
+        64, ge=1, le=1024, description="partitions of every topic; growing them is a rebuild"
+    )
+    replication: int = Field(
+        1, ge=1, description="replication factor of topics that `journeys topics` creates"
+    )
+    hash_key: str = Field(
+        "dmu-journeys", min_length=1, max_length=64, description="secret of the hashes that are record keys"
+    )
+    generation: int = Field(0, ge=0, description="generation of the broker's data; rises with a rebuild")
+    state: Path | None = Field(
+        None, description="keep state in this file instead of changelog topics (the embedded stack does)"
+    )
+    live: bool = Field(True, description="false: publish only at the drain, as `journeys run` does")
+    tick_seconds: float = Field(60, gt=0, description="how often the clock is sent through the steps")
+    settle_seconds: float = Field(
+        2, ge=0, description="how long a joined account must be still before it is told"
+    )
+    commit_seconds: float = Field(1, gt=0, description="how often offsets are committed")
+    session_timeout_seconds: float = Field(10, gt=0, description="after how long a silent worker is given up")
+    web_port: int = Field(6066, ge=0, le=65535, description="loopback port of a worker's /status")
+    trust_headers: bool = Field(
+        False, description="tenant and source come from the headers journeys-tenant and journeys-source"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of the worker's log")
+
+
+def explain(error: ValidationError) -> str:
+    """One line per bad setting: which variable, what it was, what is wrong.
+
+    >>> try:
+    ...     Settings(partitions=0)
+    ... except ValidationError as error:
+    ...     print(explain(error))
+    JOURNEYS_PARTITIONS='0': Input should be greater than or equal to 1
+    """
+    return "\n".join(
+        f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}={str(problem['input'])!r}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )
