@@ -25,6 +25,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -42,11 +43,14 @@ STOP_SECONDS: Final = 20.0  # a stop waits this long for requests under way
 
 # Parameters of the HTTP interface itself: never settings of the engine.
 TRANSPORT: Final = frozenset(
-    "query database default_format query_id session_id session_timeout session_check close_session quota_key user "
-    "password role compress decompress enable_http_compression http_zlib_compression_level wait_end_of_query "
-    "buffer_size client_protocol_version send_progress_in_http_headers http_headers_progress_interval_ms "
-    "http_write_exception_in_output_format cancel_http_readonly_queries_on_client_close "
-    "add_http_cors_header".split()
+    {
+        *("query", "query_id", "database", "default_format", "user", "password", "role", "quota_key"),
+        *("session_id", "session_timeout", "session_check", "close_session", "client_protocol_version"),
+        *("compress", "decompress", "enable_http_compression", "http_zlib_compression_level"),
+        *("wait_end_of_query", "buffer_size", "send_progress_in_http_headers", "add_http_cors_header"),
+        *("http_headers_progress_interval_ms", "http_write_exception_in_output_format"),
+        "cancel_http_readonly_queries_on_client_close",
+    }
 )
 SETTING: Final = re.compile(r"[A-Za-z_]\w*")
 FORM: Final = re.compile(rb"(?:query|database|default_format|param_\w+)=")
@@ -86,7 +90,7 @@ ENCODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {  # the first that th
 }
 
 
-class Refused(Exception):
+class QueryError(Exception):
     """The request cannot be carried out; `code` is ClickHouse's exception code."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -173,9 +177,9 @@ class Engine:
             message = str(error)
             message = message[max(message.find("Code: "), 0) :]
             code = re.match(r"Code: (\d+)", message)
-            raise Refused(code[1] if code else "1001", message) from None
+            raise QueryError(code[1] if code else "1001", message) from None
         except UnicodeDecodeError as error:
-            raise Refused("62", f"the statement is no UTF-8: {error}") from None
+            raise QueryError("62", f"the statement is no UTF-8: {error}") from None
         finally:
             connection.close()
 
@@ -215,11 +219,11 @@ class Engine:
 
 
 def query_of(method: str, headers: Mapping[str, str], params: Mapping[str, str], body: bytes) -> Query:
-    """The query in a request of ClickHouse's HTTP interface; raises Refused where a name is none."""
+    """The query in a request of ClickHouse's HTTP interface; raises QueryError where a name is none."""
     settings = {n: v for n, v in params.items() if n not in TRANSPORT and not n.startswith("param_")}
     for name in settings:
         if not SETTING.fullmatch(name):
-            raise Refused("115", f"Unknown setting {name!r}")
+            raise QueryError("115", f"Unknown setting {name!r}")
     in_url = "query" in params
     return Query(
         sql=params["query"].encode() if in_url else body,
@@ -259,8 +263,8 @@ class Handler:
             params |= {n: v for n, v in (await request.post()).items() if isinstance(v, str)}
         else:
             body = await request.read()
-        work = (self._answer, request, params, body, headers)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, *work)
+        work = partial(self._answer, request, params, body, headers)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _answer(
         self, request: web.Request, params: dict[str, str], body: bytes, headers: dict[str, str]
@@ -270,7 +274,7 @@ class Handler:
             answer = self._engine.run(
                 query_of(request.method, request.headers, *self._read(request, params, body))
             )
-        except Refused as error:
+        except QueryError as error:
             headers["X-ClickHouse-Exception-Code"] = error.code
             return web.Response(status=STATUS.get(error.code, 500), text=f"{error}\n", headers=headers)
         summary = {"read_rows": 0, "read_bytes": 0, "written_rows": 0, "written_bytes": 0, **answer.summary}
@@ -293,11 +297,11 @@ class Handler:
         encoding = request.headers.get("Content-Encoding", "")
         decode = DECODERS.get(encoding)
         if decode is None:
-            raise Refused("48", f"Content-Encoding {encoding} is not supported")
+            raise QueryError("48", f"Content-Encoding {encoding} is not supported")
         try:
             body = decode(body)
         except Exception as error:  # each codec raises its own
-            raise Refused("354", f"the body is no {encoding}: {error}") from None
+            raise QueryError("354", f"the body is no {encoding}: {error}") from None
         if request.content_type == "application/x-www-form-urlencoded" and FORM.match(body):
             # curl -d sends plain SQL under this type too
             return params | dict(parse_qsl(body.decode(), keep_blank_values=True)), b""
@@ -347,7 +351,7 @@ def main() -> int:
     try:
         asyncio.run(serve(engine, options.port))
     except OSError as error:
-        print(f"cannot listen on port {options.port}: {error.strerror}", file=sys.stderr)
+        print(f"cannot listen on port {options.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 1
     finally:
         engine.close()
