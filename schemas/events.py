@@ -1,4 +1,17 @@
-"""Public outputs of JOURNEYS: journey events and account profiles (JSON on their topics)."""
+"""Public outputs of JOURNEYS: journey events and account profiles (JSON on their topics).
+
+| kind | natural key | types | details |
+|---|---|---|---|
+| `journey` | `<n>` | `journey_opened` | `journey_id` |
+| `journey_end` | `<n>` | `journey_closed` | `journey_id`, `closed_by` |
+| `stage` | `<n>/<stage>` | `stage_entered`, `stage_corrected` | `journey_id`, `stage`; corrected: `was`, `now` |
+| `moment` | `<n>/<moment>` | `crucial_moment` | `journey_id`, `moment` |
+| `member` | `<contact>/<period>` | `contact_identified`, `contact_joined` | |
+| `member_end` | `<contact>/<period>` | `contact_left` | |
+
+`<n>` is the journey's number in the account; `was` and `now` are times or null; `occurred_at` of an event with
+`retracted` is the time that no longer holds.
+"""
 
 from typing import Any
 
@@ -8,13 +21,16 @@ SCHEMA_VERSION = 1
 
 
 class AccountRef(msgspec.Struct, frozen=True):
-    """The account an event is about, as it was when the event was made."""
+    """The account an event is about, as it was when the event was made.
+
+    `journey_id` is the journey that the event is about; where it is about none (members), the current one.
+    """
 
     id: str
     keys: list[str]  # kind:value
     name: str
-    stage: str
-    journey_id: str
+    stage: str  # the account's stage; empty: none yet
+    journey_id: str  # empty: none yet
 
 
 class ContactRef(msgspec.Struct, frozen=True):
@@ -94,3 +110,21 @@ class AccountProfile(msgspec.Struct):
     gone: bool  # nothing belongs to this account any more
     definition_version: str
     schema_version: int = SCHEMA_VERSION
+
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+def headers(event: JourneyEvent | AccountProfile) -> Headers:
+    """The Kafka headers of an output: CloudEvents 1.0, binary mode."""
+    schema = "account-profile" if isinstance(event, AccountProfile) else "journey-event"
+    return (
+        ("ce_id", event.id.encode()),
+        ("ce_source", b"/dmu-journeys/journeys"),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", event.type.encode()),
+        ("ce_time", event.occurred_at.encode()),
+        ("ce_subject", event.subject.encode()),
+        ("ce_tenant", event.tenant.encode()),
+        ("ce_dataschema", f"urn:dmu-journeys:{schema}:{event.schema_version}".encode()),
+    )
