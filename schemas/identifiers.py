@@ -86,26 +86,12 @@ def is_free_mail(domain: str) -> bool:
     return host is not None and (host in _FREE_MAIL or registrable_domain(host) in _FREE_MAIL)
 
 
-_WORTHLESS: Final = frozenset(
-    # fmt: off
-    (
-        "",
-        "null",
-        "none",
-        "undefined",
-        "nan",
-        "true",
-        "false",
-        "anonymous",
-        "guest",
-        "unknown",
-        "test",
-        "-1",
-        "[object object]",
-    )
-    # fmt: on
+# Also empty, only zeros, only dashes.
+_WORTHLESS: Final = re.compile(
+    r"(?:null|none|undefined|nan|true|false|anonymous|guest|unknown|test|-1|\[object object\]"
+    r"|[0\-\u2010-\u2015\u2212]*)\Z",
+    re.IGNORECASE,
 )
-_ZEROS_OR_DASHES: Final = re.compile(r"[0\-\u2010-\u2015\u2212]+\Z")
 # Python's strip() leaves these: NUL, zero-width characters, the byte order mark.
 _BLANKS: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u3000\x00\u200b\u200c\u200d\u2060\ufeff"
 _ANGLED: Final = re.compile(r"[^<>]*<([^<>]*)>\Z")
@@ -127,8 +113,7 @@ def is_worthless(text: str) -> bool:
     >>> [is_worthless(text) for text in (" ", "NULL", "0000-00", "[object Object]", "100")]
     [True, True, True, True, False]
     """
-    text = text.strip(_BLANKS)
-    return text.lower() in _WORTHLESS or _ZEROS_OR_DASHES.match(text) is not None
+    return _WORTHLESS.match(text.strip(_BLANKS)) is not None
 
 
 @lru_cache(maxsize=65_536)

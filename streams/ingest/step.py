@@ -1,0 +1,199 @@
+"""INGEST: validates what comes from outside and re-keys it. One record in: one touch or one dead letter.
+
+A touch carries along what its weak identifiers and its account are to be told (`Owner`, `Told`). The step
+keeps nothing but when it last told the time.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+from typing_extensions import override
+
+from schemas.internal import PERSON, Owner, Tick, Told, Touch
+from schemas.keys import partition_of
+from schemas.topics import CLOCK, TOUCHPOINTS, VALID
+from schemas.touchpoint import DEFAULT_TENANT, ID_BYTES, RefusedError, Touchpoint, parse
+from streams.core import Group, Member, Output, Record, Rows, Step, StepConfig, Version
+from streams.ingest.touch import AHEAD_MS, keys, label, moment, required, touch
+from streams.session import dead_letter
+
+# Headers of input records.
+TENANT_HEADER: Final = "journeys-tenant"
+SOURCE_HEADER: Final = "journeys-source"
+SIZE_HEADER: Final = "journeys-size"  # with the next one: the feeder cut this record, which was too large
+SHA256_HEADER: Final = "journeys-sha256"
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_canonical: Final = msgspec.msgpack.Encoder(order="sorted").encode
+# The exponent of a double that is infinite, as MessagePack has it: 7ff or fff and zeros.
+_INFINITE: Final = b"\xf0\x00\x00\x00\x00\x00\x00"
+_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # MessagePack's
+
+
+class Clock(msgspec.Struct):
+    """A message on `journeys.clock`: it is `at`; `drain` is not 0 when the input is at its end."""
+
+    at: int
+    drain: int
+
+
+_clock: Final = msgspec.json.Decoder(Clock).decode
+
+
+class Ingest(Step):
+    """The first step; stateless, so its rows stay empty.
+
+    Settings: `trust_headers` (default false): the headers name tenant and source, and a body that names
+    others is refused.
+    """
+
+    name = "ingest"
+    inputs = (TOUCHPOINTS.name, CLOCK.name)
+    stateful = False
+
+    def __init__(self, config: StepConfig) -> None:
+        self._config = config
+        self._key_of = config.key_of
+        self._trust_headers = bool(config.settings.get("trust_headers", False))
+        self._ticked_at = 0  # wall time of the last tick
+        self._told = 0  # the time that it told
+
+    @override
+    def recovered(self, rows: Rows) -> None:
+        """Nothing is kept."""
+
+    @override
+    def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
+        """Nothing is owed: a batch that was not acknowledged is read again."""
+        return []
+
+    @override
+    def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
+        """Validate a batch; never raises because of a touchpoint."""
+        out: list[Output] = []
+        for record in records:
+            if record.topic == CLOCK.name:
+                clock = _clock(record.value or b"")
+                self._tick(out, clock.at, clock.drain)
+                continue
+            try:
+                made, value, told = self._accept(record, now)
+            except RefusedError as refusal:
+                out.append(self._refuse(record, refusal))
+            else:
+                self._send(out, made, value, told)
+        if self._config.live and now - self._ticked_at >= self._config.tick_ms:
+            at = min(now, records[-1].timestamp) if records else now
+            if at > self._told:
+                self._tick(out, at, 0)
+                self._ticked_at, self._told = now, at
+        return out
+
+    def _accept(self, record: Record, now: int) -> tuple[Touch, bytes, Told | None]:
+        headers = dict(record.headers) if record.headers else {}
+        if SIZE_HEADER in headers and SHA256_HEADER in headers:
+            size = headers[SIZE_HEADER].decode("utf-8", "replace")
+            raise RefusedError("too_large", "", f"the event had {size} bytes; its beginning is kept")
+        event = parse(record.value or b"")
+        tenant, source = self._origin(event, headers)
+        written = record.timestamp if record.timestamp >= 0 else now  # -1: the broker knows none
+        at = moment(event["occurred_at"], written + AHEAD_MS)
+        required(event["event_id"], "event_id")
+        found = keys(event)
+        made = touch(event, found, tenant, source, at)
+        made.digest = _digest(made)
+        told = None
+        if made.account:
+            # What no person did asserts nothing: its keys are not linked.
+            named = found.account if made.actor == PERSON and found.account else [made.account]
+            told = Told(tenant, made.account, named, source, made.rank, at, made.organisation)
+        return made, _encode(made), told
+
+    def _origin(self, event: Touchpoint, headers: dict[str, bytes]) -> tuple[str, str]:
+        """Tenant and source, from the headers where these are trusted, else from the body."""
+        tenant = label(event.get("tenant"), "tenant", ID_BYTES)
+        source = required(event["source"], "source")
+        if self._trust_headers:
+            tenant = _trusted(headers.get(TENANT_HEADER), tenant, "tenant")
+            source = _trusted(headers.get(SOURCE_HEADER), source, "source")
+        return tenant or DEFAULT_TENANT, source
+
+    def _send(self, out: list[Output], made: Touch, value: bytes, told: Told | None) -> None:
+        tenant, identifier = made.tenant, made.identifier
+        if identifier:
+            key = self._key_of(tenant, identifier)
+        else:
+            key = self._key_of(tenant, "event", made.source, made.event_id)
+        partitions = self._config.partitions
+        out.append(Output(VALID.name, partition_of(key, partitions), key, value))
+        if made.strong and made.weak and made.actor == PERSON:
+            for weak in made.weak:
+                key = self._key_of(tenant, weak)
+                owner = Owner(tenant, weak, made.strong[0], made.occurred_at)
+                out.append(Output(VALID.name, partition_of(key, partitions), key, _encode(owner)))
+        if told is not None:
+            key = self._key_of(tenant, told.account)
+            out.append(Output(VALID.name, partition_of(key, partitions), key, _encode(told)))
+
+    def _refuse(self, record: Record, refusal: RefusedError) -> Output:
+        letter = dead_letter(record, refusal.reason, refusal.field, refusal.error, self._config.generation)
+        cut = {"size": SIZE_HEADER, "sha256": SHA256_HEADER}
+        given = dict(record.headers)
+        if not all(name in given for name in cut.values()):
+            return letter
+        own = tuple(header for header in letter.headers if header[0] not in cut)
+        return letter._replace(headers=own + tuple((name, given[cut[name]]) for name in cut))
+
+    def _tick(self, out: list[Output], at: int, drain: int) -> None:
+        value = _encode(Tick(self._config.partition, at, drain))
+        out += [Output(VALID.name, partition, None, value) for partition in range(self._config.partitions)]
+
+
+def _trusted(header: bytes | None, said: str, name: str) -> str:
+    """The header's value, where there is one; the body must not say otherwise."""
+    if header is None:
+        return said
+    value = required(header.decode("utf-8", "replace"), name)
+    if said and said != value:
+        raise RefusedError("tenant_mismatch", name, f"the event says {said!r}, its header {value!r}")
+    return value
+
+
+def _digest(made: Touch) -> int:
+    """A hash of what the event says, however it is written; RefusedError where a number cannot be kept."""
+    try:
+        content = _canonical(made)
+    except OverflowError:
+        _check_numbers(made)
+        raise
+    if _INFINITE in content:
+        _check_numbers(made)
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
+
+
+def _check_numbers(made: Touch) -> None:
+    free = (("contact", made.contact), ("organisation", made.organisation), ("", made.extra))
+    for name, values in free:
+        if (path := _too_large(values)) is not None:
+            where = f"{name}{path}".removeprefix(".")
+            raise RefusedError("wrong_type", where, "the number needs more than 64 bits; send it as text")
+
+
+def _too_large(value: Any) -> str | None:
+    """The path of a number inside `value` that does not fit into 64 bits, else None."""
+    if isinstance(value, int):
+        return None if _INT_MIN <= value <= _INT_MAX else ""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ""
+    inner: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        inner = ((f".{key}", part) for key, part in value.items())
+    elif isinstance(value, list):
+        inner = ((f"[{n}]", part) for n, part in enumerate(value))
+    for step, part in inner:
+        if (path := _too_large(part)) is not None:
+            return step + path
+    return None
