@@ -17,7 +17,7 @@ from aiokafka.errors import (
 )
 
 from streams.core import Output, Record
-from streams.session import Session, Work
+from streams.session import FencedError, Session, Work
 from streams.store import Log
 from streams.transport import Batch, Consumer, Lease
 
@@ -98,18 +98,22 @@ class Runner:
             self.lease.idle.set()
 
     async def _run(self) -> None:
-        await self._begin()
-        self.lease.ready = True
-        while not self.lease.ending:
-            batches = await self._next_batches()
-            if self.lease.ending:
-                break
-            self.lease.idle.clear()
-            try:
+        try:
+            await self._begin()
+            self.lease.ready = True
+            while not self.lease.ending:
                 await self._answer_strangers()
-                await self.work(batches)
-            finally:
-                self.lease.idle.set()
+                batches = await self._next_batches()
+                if self.lease.ending:
+                    break
+                self.lease.idle.clear()
+                try:
+                    await self.work(batches)
+                finally:
+                    self.lease.idle.set()
+        except FencedError as fenced:
+            logger.warning("%s; this session ends", fenced)
+            self.lease.closed.set()
 
     async def _begin(self) -> None:
         if self.log is None:
@@ -117,11 +121,14 @@ class Runner:
             return
         log = self.log
         self.session.claimed(await retried(self._name, lambda: log.claim(self.session.generation)))
+        while not await self.consumer.confirm(self.lease):
+            await asyncio.sleep(RETRY_SECONDS[0])  # until it is confirmed, or the lease is closed
         entries = await retried(self._name, log.read)
-        owed = self.session.recovered(entries, log.drained)
-        if owed:
-            logger.info("%s: sending %s outputs again", self._name, len(owed))
-            await self._send(owed)
+        first = self.session.recovered(entries, log.drained)
+        if first.rows or first.outputs:
+            logger.info("%s: %s rows, %s outputs again", self._name, len(first.rows), len(first.outputs))
+        await self.keep(first)
+        await self.send(first)
 
     async def _next_batches(self) -> list[Batch]:
         batches = await self.lease.take(MAX_RECORDS, IDLE_SECONDS)

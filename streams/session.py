@@ -2,7 +2,9 @@
 
 One session owns one (step, partition) for one assignment. Its changelog holds
 
-- a *claim* row per session, whose offset is the session's epoch;
+- a *claim* row per session, whose offset is the session's epoch. A claim counts only once the session has
+  then committed (the same offsets again): the group lets nobody commit whose assignment is over, so of two
+  sessions that wrote rows the one with the later claim is the one with the later assignment;
 - the step's rows, each value preceded by its version (generation, epoch, seq); the highest version of a
   key holds, whatever was written last, so a session that lost its partition cannot undo newer state;
 - one *sent* row: the version up to which outputs are known to be acknowledged.
@@ -43,7 +45,7 @@ def unpack_version(version: Version) -> tuple[int, int, int]:
     return generation, epoch, seq
 
 
-class Fenced(Exception):
+class FencedError(Exception):
     """A newer session has claimed this partition: this one must end."""
 
 
@@ -63,7 +65,7 @@ class Session:
         self.step = step
         self.generation = generation
         self.partition = partition
-        self.epoch = -1
+        self.epoch = 0  # of a step without a changelog it stays 0
         self.rows = Rows()
         self._seq = 0
         self._sent: Version = b""  # outputs of rows up to this version are acknowledged
@@ -73,20 +75,25 @@ class Session:
         """The claim row is acknowledged at offset `epoch` of the changelog."""
         self.epoch = epoch
 
-    def recovered(
-        self, entries: Iterable[tuple[bytes, bytes]], drained: Version | None = None
-    ) -> list[Output]:
-        """Read the changelog up to the claim; returns the outputs owed, to be sent before the first batch.
+    def recovered(self, entries: Iterable[tuple[bytes, bytes]], drained: Version | None = None) -> Work:
+        """Read the changelog up to the claim, in order; returns what to do before the first batch.
 
-        `drained`: where the topics themselves may have been lost (embedded broker), the version up to which
-        everything had been consumed; rows above it are sent again, whatever the sent row says.
+        Its rows: where a stranger's older row was written last, ours over it, since compaction keeps the last.
+        Its outputs: those owed. `drained`: where the topics themselves may have been lost (embedded broker),
+        the version up to which everything had been consumed; rows above it are sent again, whatever the sent
+        row says.
         """
         best: dict[bytes, bytes] = {}
+        buried: set[bytes] = set()
         for key, value in entries:
             if key == SENT:
                 self._sent = max(self._sent, value)
-            elif key != CLAIM and best.get(key, b"")[:VERSION_BYTES] <= value[:VERSION_BYTES]:
-                best[key] = value
+            elif key != CLAIM:
+                if best.get(key, b"")[:VERSION_BYTES] <= value[:VERSION_BYTES]:
+                    best[key] = value
+                    buried.discard(key)
+                else:
+                    buried.add(key)
         floor = self._sent if drained is None else drained
         owing: list[tuple[bytes, bytes, Version]] = []
         for key, value in best.items():
@@ -98,8 +105,10 @@ class Session:
                     owing.append((group, member, version))
         self.rows.keep()
         self.step.recovered(self.rows)
-        self._sent = self._version(0)  # once these are acknowledged nothing older is owed
-        return [out for g, m, version in owing for out in self.step.outputs(self.rows, g, m, version)]
+        # Once this is acknowledged nothing older is owed.
+        work = Work(self._version(0), [(key, best[key]) for key in buried])
+        work.outputs = [out for g, m, version in owing for out in self.step.outputs(self.rows, g, m, version)]
+        return work
 
     def work(self, records: Sequence[Record], now: int) -> Work:
         """Apply a batch (empty: time has passed). The rows are kept in memory at once."""
@@ -120,7 +129,7 @@ class Session:
     def strangers(self, entries: Iterable[tuple[bytes, bytes]]) -> Work | None:
         """Rows of other sessions found behind our claim: write ours over them, send what holds again.
 
-        `entries` may contain our own rows. Returns None when all were ours. Raises Fenced when a newer
+        `entries` may contain our own rows. Returns None when all were ours. Raises FencedError when a newer
         session has written: then we are the stranger.
         """
         mine = _VERSION.pack(self.generation, self.epoch, 0)[:16]
@@ -129,7 +138,7 @@ class Session:
             if key == CLAIM or value[:16] == mine:
                 continue
             if value[:16] > mine:
-                raise Fenced(f"{self.step.name}, partition {self.partition}: a newer session has written")
+                raise FencedError(f"{self.step.name}, partition {self.partition}: a newer session wrote")
             if key != SENT:
                 keys[key] = None
         if not keys:

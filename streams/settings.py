@@ -1,4 +1,4 @@
-"""Settings: environment variables `JOURNEYS_*`, nothing else. A bad value stops the start and names itself."""
+"""Settings: environment variables `JOURNEYS_*`. A bad value stops the start and names itself."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     )
     commit_seconds: float = Field(1, gt=0, description="how often offsets are committed")
     session_timeout_seconds: float = Field(10, gt=0, description="after how long a silent worker is given up")
+    rebalance_timeout_seconds: float = Field(
+        30,
+        gt=0,
+        description="how long a rebalance waits for workers (the embedded broker always waits this long)",
+    )
     web_port: int = Field(6066, ge=0, le=65535, description="loopback port of a worker's /status")
     trust_headers: bool = Field(
         False, description="tenant and source come from the headers journeys-tenant and journeys-source"

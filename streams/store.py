@@ -144,8 +144,10 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     step TEXT, partition INTEGER, key BLOB, value BLOB, PRIMARY KEY (step, partition, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS claims (step TEXT, partition INTEGER, epoch INTEGER, PRIMARY KEY (step, partition));
-CREATE TABLE IF NOT EXISTS drained (generation INTEGER);
+CREATE TABLE IF NOT EXISTS claims (
+    step TEXT, partition INTEGER, epoch INTEGER, PRIMARY KEY (step, partition)
+);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER);
 """
 
 
@@ -163,14 +165,17 @@ class Disk:
         self._connection.executescript(_SCHEMA)
         self._lock = asyncio.Lock()
 
-    def drained(self) -> int:
-        """The last generation that ended with nothing left to do; -1: none yet."""
-        (generation,) = self._connection.execute("SELECT max(generation) FROM drained").fetchone()
-        return -1 if generation is None else int(generation)
+    def fact(self, name: str) -> int | None:
+        """A number kept about the whole: `drained` (the last generation that ended with nothing left to do),
+        `clock` (the latest T, in ms), `partitions`."""
+        found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if found is None else int(found[0])
 
-    def set_drained(self, generation: int) -> None:
-        """Nothing of this generation is left to do: a later start owes nothing."""
-        self._connection.execute("INSERT INTO drained VALUES (?)", (generation,))
+    def set_fact(self, name: str, value: int) -> None:
+        """Keep a number."""
+        self._connection.execute(
+            "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value)
+        )
 
     def claim(self, step: str, partition: int) -> int:
         """The next epoch of (step, partition)."""
@@ -217,7 +222,9 @@ class DiskLog:
         self._disk = disk
         self._step = step
         self._partition = partition
-        self.drained: Version | None = pack_version(disk.drained() + 1, 0, 0)
+        drained = disk.fact("drained")
+        # What a generation wrote that did not end well is sent again: its broker is gone, read or not.
+        self.drained: Version | None = pack_version(0 if drained is None else drained + 1, 0, 0)
 
     async def claim(self, generation: int) -> int:  # noqa: ARG002
         """Count up the epoch."""

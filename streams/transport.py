@@ -227,6 +227,13 @@ class Consumer(driver.Consumer):
             if not done.done():
                 done.set_result(None)
 
+    async def confirm(self, lease: Lease) -> bool:
+        """Commit the lease's offsets again: True proves that its assignment still holds."""
+        mine = set(lease.committed)
+        if not mine <= self.assignment() or not await self._thread.commit(dict(lease.committed)):
+            return False
+        return mine <= self.assignment()  # what is not assigned was left out of the commit
+
     async def _commit_leases(self) -> bool:
         leases = self.leases
         offsets = {

@@ -1,35 +1,61 @@
-"""The worker process: the processor's steps and the sink, each a Faust app of its own, on one event loop."""
+"""The worker process: processor and sink, each a Faust app and consumer group of its own, on one loop."""
 
 import asyncio
 import gc
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import faust
 import uvloop
+from mode import Service
 
-from streams.core import Step
-from streams.processor import Processor, make_app
+from streams.fragments.step import Fragments
+from streams.host import Host, make_app
+from streams.identity.step import Identity
+from streams.ingest.step import Ingest
+from streams.journeys.step import Journeys
+from streams.processor import Processor
 from streams.settings import Settings
+from streams.sink.agent import Sink
+from streams.sink.insert import Inserter, Server
 
 GC_THRESHOLD = 50_000  # allocations between two collections; state is kept as bytes, cycles are rare
 
+STEPS = (Ingest, Fragments, Identity, Journeys)
 
-def work(settings: Settings, steps: Sequence[type[Step]]) -> None:
-    """Run the given steps until SIGTERM or SIGINT; does not return."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    app = make_app(settings, settings.group, web=True)
-    processor = Processor(settings, app)
-    for step in steps:
+Part = Literal["processor", "sink"]
+
+
+def _processor(settings: Settings, web: bool) -> Host:
+    processor = Processor(settings, make_app(settings, settings.group, web))
+    for step in STEPS:
         processor.add(step)
+    return processor
 
-    @app.page("/status")
+
+def _sink(settings: Settings, web: bool) -> Host:
+    app = make_app(settings, f"{settings.group}-sink", web)
+    return Sink(settings, app, Inserter(Server(settings.clickhouse).insert))
+
+
+PARTS: dict[Part, Callable[[Settings, bool], Host]] = {"processor": _processor, "sink": _sink}
+
+
+def work(settings: Settings, parts: tuple[Part, ...] = ("processor", "sink")) -> None:
+    """Run the parts until SIGTERM or SIGINT; does not return."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    hosts = [PARTS[part](settings, part == parts[0]) for part in parts]
+    first = hosts[0].app
+
+    @first.page("/status")
     async def status(view: Any, request: Any) -> Any:  # noqa: ARG001
-        return view.json(processor.status())
+        reports = [host.status() for host in hosts]
+        return view.json({name: [item for report in reports for item in report[name]] for name in reports[0]})
 
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
+    others: list[Service] = [host.app for host in hosts[1:]]
     faust.Worker(
-        app, loglevel=settings.log_level, redirect_stdouts=False, blocking_timeout=None, quiet=True
+        first, *others, loglevel=settings.log_level, redirect_stdouts=False, blocking_timeout=None, quiet=True
     ).execute_from_commandline()

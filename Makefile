@@ -1,0 +1,54 @@
+# Everything sets itself up: Python 3.11 with venv and pip is all that must be there.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+TOOLS := .tools
+UV := $(TOOLS)/bin/uv
+RUN := .venv/bin
+UV_VERSION := 0.13.9
+
+.PHONY: setup demo test test-long check fmt lint types imports examples bench clean
+
+setup: .venv/.done
+
+$(UV):
+	$(shell command -v $(PYTHON) || command -v python3) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.done: $(UV) pyproject.toml uv.lock
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+demo: setup        ## a simulated market through the whole pipeline, and what was found against the truth
+	$(RUN)/journeys demo
+
+test: setup        ## all tests but the long ones
+	$(RUN)/pytest -m "not long"
+
+test-long: setup   ## the long kill, simulation and property runs
+	$(RUN)/pytest -m long
+	$(RUN)/python -m tests.simulation.run --seeds 20000
+
+check: setup lint types imports test examples   ## what CI runs
+
+lint: setup
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+
+types: setup
+	$(RUN)/mypy
+
+imports: setup
+	$(RUN)/lint-imports
+
+examples: setup    ## the worked examples beside the repository, where they are there
+	@if [ -x ../shared/examples/check ]; then tests/examples.sh; else echo "examples: ../shared is not here, skipped"; fi
+
+bench: setup       ## figures, with ratios in one run
+	$(RUN)/python -m benchmarks
+
+fmt: setup
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+clean:
+	rm -rf .venv $(TOOLS) build

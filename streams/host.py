@@ -1,0 +1,126 @@
+"""What every worker process is built on: a Faust app on the session transport, its channels, sender, status."""
+
+import logging
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, cast
+
+import faust
+
+from streams.producer import Sender
+from streams.settings import Settings
+from streams.transport import Batch, Consumer
+
+logger = logging.getLogger(__name__)
+
+FETCH_BYTES = 1 << 20  # of one partition per fetch: about 2,000 touchpoints
+PRODUCE_BYTES = 512 << 10  # of one produce batch
+REQUEST_BYTES = 16 << 20  # no record of ours comes near
+
+
+def make_app(settings: Settings, group: str, web: bool) -> faust.App:
+    """A Faust app on the session transport. Tables, changelogs and topic creation of Faust's are off."""
+    brokers = ";".join(f"session://{address}" for address in settings.broker.split(","))
+    session = settings.session_timeout_seconds
+    return faust.App(
+        group,
+        broker=brokers,
+        topic_partitions=settings.partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        store="memory://",
+        datadir=tempfile.mkdtemp(prefix="journeys-faust-"),  # Faust insists on one; nothing is kept there
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        producer_max_batch_size=PRODUCE_BYTES,
+        producer_max_request_size=REQUEST_BYTES,
+        producer_linger=0.0,
+        broker_check_crcs=False,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 5,
+        broker_rebalance_timeout=settings.rebalance_timeout_seconds,
+        broker_request_timeout=max(40.0, session),
+        broker_commit_interval=settings.commit_seconds,
+        web_enabled=web,
+        web_bind="127.0.0.1",
+        web_host="127.0.0.1",
+        web_port=settings.web_port,
+        web_in_thread=False,
+    )
+
+
+class Host(ABC):
+    """One Faust app and what its agents share."""
+
+    def __init__(self, settings: Settings, app: faust.App) -> None:
+        self.settings = settings
+        self.app = app
+        self._step_of: dict[str, str] = {}  # topic -> step; the transport makes leases by it
+        app.conf.journeys_step_of = self._step_of
+        self._sender: Sender | None = None
+
+    @property
+    def consumer(self) -> Consumer:
+        """The app's consumer."""
+        return cast(Consumer, self.app.consumer)
+
+    @property
+    def sender(self) -> Sender:
+        """Sends through the app's producer."""
+        if self._sender is None:
+            self._sender = Sender(cast(Any, self.app.producer)._producer)
+        return self._sender
+
+    @abstractmethod
+    def hand_over(self, batch: Batch) -> None:
+        """Take a batch from an agent; returns at once."""
+
+    def subscribe(self, step: str, inputs: Iterable[str]) -> None:
+        """Register the agent of a step: it reads the step's topics and hands the batches over."""
+        for topic in inputs:
+            self._step_of[topic] = step
+        channel = self.app.topic(
+            *inputs,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            partitions=self.settings.partitions,
+            maxsize=64,  # batches on their way to the agent, which hands them over at once
+        )
+
+        async def agent(batches: Any) -> None:
+            async for batch in batches.noack():
+                self.hand_over(batch)
+
+        self.app.agent(channel, name=step)(agent)
+
+    def crash(self, error: BaseException) -> None:
+        """End the worker: what it had not acknowledged is done again by the next."""
+        logger.error("a step failed; ending this worker", exc_info=error)
+        self.app.loop.create_task(self.app.crash(error))
+
+    def status(self) -> dict[str, Any]:
+        """What this worker owns, how far it is, and what it knows of the ends of topics."""
+        return {
+            "sessions": [
+                {
+                    "step": lease.step,
+                    "partition": lease.partition,
+                    "ready": lease.ready,
+                    "busy": bool(lease.queue) or not lease.idle.is_set(),
+                    "topics": {
+                        tp.topic: {
+                            "position": lease.position[tp],
+                            "acked": lease.acked[tp],
+                            "committed": lease.committed[tp],
+                        }
+                        for tp in lease.position
+                    },
+                }
+                for lease in self.consumer.distinct_leases
+            ],
+            "ends": [[tp.topic, tp.partition, end] for tp, end in self.sender.ends.items()],
+        }

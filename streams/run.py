@@ -1,0 +1,279 @@
+"""`journeys run`: feed files to the embedded stack, process until nothing is left, tick once, drain, end."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+import aiohttp
+from aiokafka import AIOKafkaProducer
+
+from schemas import topics
+from schemas.deadletter import PREFIX_BYTES
+from streams.children import Child
+from streams.core import Output
+from streams.embedded import Stack
+from streams.producer import Sender
+from streams.settings import Settings
+
+BLOCK_LINES = 500  # consecutive lines that go to one partition together
+LONGEST_LINE = 512 << 10  # bytes; of a longer one only a prefix, its size and its hash are fed
+POLL_SECONDS = 0.05  # between two looks at the workers
+
+STOP_SECONDS = 5.0  # for a worker to end what it is doing
+
+STEPS = ("ingest", "fragments", "identity", "journeys", "sink")
+
+INPUTS = {topics.TOUCHPOINTS.name}
+
+
+def read_lines(files: Iterable[IO[bytes]]) -> Iterator[bytes]:
+    """The lines that are not blank, without their ends."""
+    for file in files:
+        for line in file:
+            if text := line.strip(b" \t\r\n"):
+                yield text
+
+
+def as_output(line: bytes, partition: int) -> Output:
+    """The record of a line: a touchpoint, or `{"topic": …, "message": …}` for the topic it names.
+
+    What names a topic that nothing reads goes to `touchpoints` as it is, and is refused there with a reason.
+
+    >>> as_output(b'{"topic": "touchpoints", "message": {"event_id": "1"}}', 0).value
+    b'{"event_id": "1"}'
+    """
+    topic, value = topics.TOUCHPOINTS.name, line
+    if b'"message"' in line and b'"topic"' in line:
+        try:
+            wrapped = json.loads(line)
+        except (ValueError, RecursionError):
+            wrapped = None
+        if (
+            isinstance(wrapped, dict)
+            and wrapped.keys() == {"topic", "message"}
+            and wrapped["topic"] in INPUTS
+        ):
+            topic, value = wrapped["topic"], json.dumps(wrapped["message"], ensure_ascii=False).encode()
+    if len(value) > LONGEST_LINE:
+        cut = (("journeys-size", b"%d" % len(value)), ("journeys-sha256", sha256(value).hexdigest().encode()))
+        return Output(topic, partition, None, value[:PREFIX_BYTES], cut)
+    return Output(topic, partition, None, value)
+
+
+async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Callable[[int], None]) -> int:
+    """Send all lines; returns how many. `fed` hears of each block."""
+    count = 0
+    block: list[Output] = []
+    blocks: list[Output] = []
+    for line in lines:
+        block.append(as_output(line, (count // BLOCK_LINES) % partitions))
+        count += 1
+        if count % BLOCK_LINES == 0:
+            blocks += block
+            block = []
+            if len(blocks) >= BLOCK_LINES * partitions:
+                await sender.send(blocks)
+                fed(count)
+                blocks = []
+    if blocks or block:
+        await sender.send(blocks + block)
+        fed(count)
+    return count
+
+
+def state_file(data_dir: Path) -> Path:
+    """Where the steps of the embedded stack keep their state."""
+    return data_dir / "state" / "state.sqlite"
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Drain:
+    """Tells from the workers' reports when nothing is left to do.
+
+    Ends come from the acknowledgements of those who produce (`ends`), since the embedded broker's are wrong.
+    Drained means: every step of every partition is owned, ready and idle, each committed offset equals its
+    end, and the next look finds the same.
+    """
+
+    sessions: int  # that there must be, over all workers
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    _last: object = None
+
+    def look(self, reports: Iterable[Mapping[str, Any]]) -> bool:
+        """Take one report of each worker; True when all is drained."""
+        reports = list(reports)
+        for report in reports:
+            for topic, partition, end in report["ends"]:
+                self.ends[topic, partition] = max(self.ends.get((topic, partition), 0), end)
+        sessions = [session for report in reports for session in report["sessions"]]
+        committed = {
+            (session["step"], topic, session["partition"]): at["committed"]
+            for session in sessions
+            for topic, at in session["topics"].items()
+        }
+        quiet = len(sessions) == self.sessions and all(
+            session["ready"] and not session["busy"] for session in sessions
+        )
+        even = all(
+            at == self.ends.get((topic, partition), 0) for (_, topic, partition), at in committed.items()
+        )
+        now = (dict(self.ends), committed) if quiet and even else None
+        same = now is not None and now == self._last
+        self._last = now
+        return same
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: what it is doing, lines fed, lines that INGEST has done with."""
+
+    doing: str
+    fed: int = 0
+    processed: int = 0
+
+
+@dataclass
+class Worked:
+    """What the parts of a run found out on the way."""
+
+    lines: int = 0
+    seconds: float = 0.0  # from the first line fed until everything was in ClickHouse
+    at: int = 0  # T, ms
+
+
+class Workers:
+    """The worker processes of the embedded stack: one for the steps, one for the sink (two cores)."""
+
+    def __init__(self, stack: Stack, settings: Settings, on_end: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._settings = settings
+        self._on_end = on_end
+        self._children: list[Child] = []
+        self._ports: list[int] = []
+
+    def start(self, name: str) -> None:
+        """Start the worker `processor` or `sink`; returns at once."""
+        stack, port = self._stack, free_port()
+        environment = dict(os.environ) | {
+            "JOURNEYS_BROKER": stack.kafka or "",
+            "JOURNEYS_CLICKHOUSE": stack.clickhouse
+            or "http://127.0.0.1:1",  # the processor has no use for it
+            "JOURNEYS_STATE": str(state_file(stack.data_dir)),
+            "JOURNEYS_PARTITIONS": str(self._settings.partitions),
+            "JOURNEYS_GENERATION": str(stack.generation),
+            "JOURNEYS_LIVE": "false",
+            "JOURNEYS_COMMIT_SECONDS": "0.2",
+            "JOURNEYS_REBALANCE_TIMEOUT_SECONDS": "0.3",  # Tansu always waits this long
+            "JOURNEYS_WEB_PORT": str(port),
+        }
+        command = [sys.executable, "-m", "streams.cli", "worker", "--only", name]
+        child = Child(name, command, stack.data_dir / "logs" / f"{name}.log", env=environment)
+        child.start(self._on_end)
+        self._children.append(child)
+        self._ports.append(port)
+
+    async def reports(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
+        """What each says of itself; an empty report where one does not answer (yet)."""
+        return [await self._report(http, port) for port in self._ports]
+
+    async def _report(self, http: aiohttp.ClientSession, port: int) -> dict[str, Any]:
+        try:
+            async with http.get(f"http://127.0.0.1:{port}/status") as answer:
+                report: dict[str, Any] = await answer.json()
+                return report
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return {"sessions": [], "ends": []}
+
+    def stop(self) -> None:
+        """Stop them, all at once."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda child: child.stop(STOP_SECONDS), self._children))
+
+
+class Run:
+    """One run on a started stack. `tell` hears of its progress."""
+
+    def __init__(self, stack: Stack, workers: Workers, settings: Settings, tell: Callable[[Progress], None]):
+        self._stack = stack
+        self._workers = workers
+        self._partitions = settings.partitions
+        self._tell = tell
+        self._drain = Drain(sessions=settings.partitions * len(STEPS))
+        self._progress = Progress("starting")
+
+    async def go(self, lines: Iterable[bytes], at: Callable[[], int]) -> Worked:
+        """Feed the lines, drain, tick at `at()` (asked after the first drain), drain again."""
+        async with AsyncExitStack() as parts:
+            http = await parts.enter_async_context(
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+            )
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._stack.kafka, max_batch_size=1 << 20, max_request_size=16 << 20
+            )
+            await producer.start()
+            parts.push_async_callback(producer.stop)
+            sender = Sender(producer)
+            await self._until_ready(http)
+            begun = monotonic()
+            worked = Worked(lines=await feed(lines, sender, self._partitions, self._fed))
+            await self._until_drained(http, sender)
+            worked.seconds = monotonic() - begun
+            worked.at = await asyncio.to_thread(at)
+            tick = json.dumps({"at": worked.at, "drain": self._stack.generation + 1}).encode()
+            await sender.send([Output(topics.CLOCK.name, p, None, tick) for p in range(self._partitions)])
+            self._show(doing="telling")
+            await self._until_drained(http, sender)
+            worked.seconds = monotonic() - begun
+            return worked
+
+    def _show(self, **changes: Any) -> None:
+        self._progress = replace(self._progress, **changes)
+        self._tell(self._progress)
+
+    def _fed(self, count: int) -> None:
+        self._show(doing="feeding", fed=count)
+
+    async def _until_ready(self, http: aiohttp.ClientSession) -> None:
+        while True:
+            reports = await self._workers.reports(http)
+            sessions = [session for report in reports for session in report["sessions"]]
+            if len(sessions) == self._drain.sessions and all(session["ready"] for session in sessions):
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _until_drained(self, http: aiohttp.ClientSession, sender: Sender) -> None:
+        while True:
+            for tp, end in sender.ends.items():
+                self._drain.ends[tp.topic, tp.partition] = end
+            reports = await self._workers.reports(http)
+            if self._drain.look(reports):
+                return
+            self._show(doing="processing", processed=_processed(reports))
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _processed(reports: Iterable[Mapping[str, Any]]) -> int:
+    """How many records of `touchpoints` INGEST has committed."""
+    return sum(
+        session["topics"][topics.TOUCHPOINTS.name]["committed"]
+        for report in reports
+        for session in report["sessions"]
+        if topics.TOUCHPOINTS.name in session["topics"]
+    )

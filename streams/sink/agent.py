@@ -1,0 +1,113 @@
+"""The sink's shell: batches of all its leases become one insert of many rows or of one second.
+
+Offsets are acknowledged only when every table of the insert is. While ClickHouse is away the queues fill, the
+partitions are no longer fetched, and nothing else waits: the sink is a consumer group of its own.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+import faust
+
+from schemas import topics
+from streams.core import Output, Record
+from streams.host import Host
+from streams.runner import retried
+from streams.session import dead_letter
+from streams.settings import Settings
+from streams.sink.insert import Inserter
+from streams.sink.rows import Refused, plan
+from streams.transport import Batch, Lease
+
+STEP = "sink"
+INPUTS = tuple(
+    topic.name for topic in (topics.VALID, topics.MAP, topics.EVENTS, topics.PROFILES, topics.DEAD)
+)
+MOST_RECORDS = 50_000  # of one insert
+GATHER_SECONDS = 1.0  # how long a smaller insert waits for more
+
+
+class Sink(Host):
+    """Writes every topic an analyst can ask about to ClickHouse."""
+
+    def __init__(self, settings: Settings, app: faust.App, inserter: Inserter) -> None:
+        super().__init__(settings, app)
+        self._inserter = inserter
+        self._leases: dict[int, Lease] = {}
+        self._arrived = asyncio.Event()
+        self._working: asyncio.Task[None] | None = None
+        # An embedded run ends when nothing is left: it should not wait for rows that do not come.
+        self._gather = GATHER_SECONDS if settings.live else 0.1
+        self.subscribe(STEP, INPUTS)
+
+    def hand_over(self, batch: Batch) -> None:
+        """Queue a batch at its lease."""
+        lease = batch.lease
+        lease.ready = True
+        lease.put(batch)
+        self._leases[id(lease)] = lease
+        self._arrived.set()
+        if self._working is None:
+            self._working = asyncio.ensure_future(self._run())
+            self._working.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.crash(error)
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            await self._wait_for_more()
+            self._arrived.clear()
+            taken = self._take()
+            if taken:
+                await self._write(taken)
+
+    async def _wait_for_more(self) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._gather
+        while self._queued() < MOST_RECORDS and (left := end - loop.time()) > 0:
+            await asyncio.sleep(min(left, 0.05))
+            if all(not lease.has_room for lease in self._open()):
+                return
+
+    def _open(self) -> list[Lease]:
+        self._leases = {key: lease for key, lease in self._leases.items() if not lease.closed.is_set()}
+        return [lease for lease in self._leases.values() if not lease.ending]
+
+    def _queued(self) -> int:
+        return sum(len(batch.records) for lease in self._open() for batch in lease.queue)
+
+    def _take(self) -> list[Batch]:
+        """Whole batches of the open leases, up to the limit; their leases are busy until they are written."""
+        taken: list[Batch] = []
+        count = 0
+        for lease in self._open():
+            while lease.queue and count < MOST_RECORDS:
+                batch = lease.queue.popleft()
+                lease.idle.clear()
+                taken.append(batch)
+                count += len(batch.records)
+            if lease.queue:
+                self._arrived.set()
+        self.consumer.room_made()
+        return taken
+
+    async def _write(self, batches: Sequence[Batch]) -> None:
+        records: list[Record] = [record for batch in batches for record in batch.records]
+        try:
+            planned = plan(records)
+            refused = planned.refused + await self._inserter.insert(planned.blocks)
+            letters = [self._refusal(one) for one in refused if one.record.topic != topics.DEAD.name]
+            if letters:
+                await retried(STEP, partial(self.sender.send, letters))
+            for batch in batches:
+                batch.lease.done([batch])
+        finally:
+            for batch in batches:
+                batch.lease.idle.set()
+
+    def _refusal(self, refused: Refused) -> Output:
+        return dead_letter(refused.record, refused.reason, STEP, refused.error, self.settings.generation)

@@ -1,0 +1,223 @@
+"""The main job from files to summary: stack up, run, what was found, stack down."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import time
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from schemas.times import from_rfc3339, rfc3339
+from schemas.touchpoint import FACT_TYPES
+from streams import topics
+from streams.clickhouse import connect, migrate
+from streams.embedded import Stack, StackError
+from streams.run import Progress, Run, Worked, Workers, state_file
+from streams.settings import Settings
+from streams.store import Disk
+
+EMBEDDED_PARTITIONS = 8  # where JOURNEYS_PARTITIONS says nothing else
+STATEFUL = ("fragments", "identity", "journeys")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did, and what holds afterwards. `lines = applied + duplicates + dead_letters`."""
+
+    lines: int  # without blank ones
+    applied: int  # new distinct (tenant, source, event_id)
+    duplicates: int
+    dead_letters: int  # distinct input records refused
+    unattributed: int  # touches with neither contact nor account, of all runs on this data directory
+    contacts: int
+    accounts: int
+    stages: dict[str, int]  # stage -> accounts in it now
+    events_per_second: float  # start-up left out
+    as_of: str  # the clock, RFC 3339
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+class ChildEndedError(StackError):
+    """A part of the embedded stack ended while it was needed."""
+
+
+def embedded_settings(settings: Settings) -> Settings:
+    """Settings as the embedded stack has them: eight partitions unless told otherwise."""
+    if "partitions" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"partitions": EMBEDDED_PARTITIONS})
+
+
+def run_lines(
+    lines: Iterable[bytes],
+    data_dir: Path,
+    settings: Settings,
+    as_of: int | None,
+    tell: Callable[[Progress], None],
+) -> Summary:
+    """Process the lines on the embedded stack in `data_dir`; the data stays there.
+
+    `as_of` is the clock at the end in ms; None: the latest accepted `occurred_at` that is not in the future.
+    Raises StackError with one clear line when the stack cannot be had or a part of it ends.
+    """
+    settings = embedded_settings(settings)
+    ended = _Ended()
+    with Stack(data_dir, on_end=ended.tell) as stack:
+        facts = _Facts(state_file(stack.data_dir), settings.partitions)
+        workers = Workers(stack, settings, ended.tell)
+        try:
+            stack.start(kafka=True, clickhouse=False)
+            topics.ensure(stack.kafka or "", settings.partitions, settings.group, ())
+            workers.start("processor")
+            stack.start(kafka=False, clickhouse=True)
+            dsn = stack.clickhouse or ""
+            migrate(dsn)
+            workers.start("sink")
+            with connect(dsn) as client:
+                found = _Found(client, stack.generation)
+                before = found.applied()
+                run = Run(stack, workers, settings, tell)
+                worked = ended.watched(run.go(lines, lambda: max(found.clock(as_of), facts.clock)))
+                summary = found.summary(worked, before)
+        finally:
+            workers.stop()
+        facts.drained(stack.generation, worked.at)
+    return summary
+
+
+class _Ended:
+    """Turns the unasked end of a child into an error of the run that needs it."""
+
+    def __init__(self) -> None:
+        self._message: str | None = None
+        self._lock = threading.Lock()
+        self._cancel: Callable[[], None] = lambda: None
+
+    def tell(self, message: str) -> None:
+        with self._lock:
+            self._message = self._message or message
+            self._cancel()
+
+    def watched(self, going: Any) -> Worked:
+        """Run the coroutine; raises ChildEndedError when a child has ended."""
+        try:
+            return asyncio.run(self._watch(going))
+        except asyncio.CancelledError:
+            raise ChildEndedError(self._message or "cancelled") from None
+
+    async def _watch(self, going: Any) -> Worked:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(going)
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        with self._lock:
+            self._cancel = cancel
+            if self._message is not None:
+                task.cancel()
+        worked: Worked = await task
+        return worked
+
+
+class _Facts:
+    """What the data directory knows of earlier runs."""
+
+    def __init__(self, path: Path, partitions: int) -> None:
+        self._path = path
+        disk = Disk(path)
+        try:
+            kept = disk.fact("partitions")
+            if kept is not None and kept != partitions:
+                raise StackError(
+                    f"{path.parent.parent} was made with {kept} partitions, not {partitions}: "
+                    f"set JOURNEYS_PARTITIONS={kept}, or use another --data-dir and feed everything again"
+                )
+            disk.set_fact("partitions", partitions)
+            self.clock = disk.fact("clock") or 0
+        finally:
+            disk.close()
+
+    def drained(self, generation: int, at: int) -> None:
+        """The run has ended with nothing left to do."""
+        disk = Disk(self._path)
+        disk.set_fact("drained", generation)
+        disk.set_fact("clock", max(at, self.clock))
+        disk.close()
+
+
+class _Found:
+    """What ClickHouse says."""
+
+    def __init__(self, client: Client, generation: int) -> None:
+        self._client = client
+        self._generation = generation
+
+    def _one(self, sql: str, **parameters: Any) -> Any:
+        return self._client.query(sql, parameters=parameters).result_rows[0][0]
+
+    def applied(self) -> int:
+        """Distinct touchpoints so far."""
+        return int(self._one("SELECT count() FROM v_touchpoints"))
+
+    def clock(self, as_of: int | None) -> int:
+        """T at the end, in ms."""
+        if as_of is not None:
+            return as_of
+        now = int(time() * 1000)
+        latest = self._one(
+            "SELECT toUnixTimestamp64Milli(max(occurred_at)) FROM v_touchpoints"
+            " WHERE toUnixTimestamp64Milli(occurred_at) <= {now: Int64}",
+            now=now,
+        )
+        return int(latest) or now
+
+    def summary(self, worked: Worked, before: int) -> Summary:
+        """The figures of a run."""
+        applied = self.applied() - before
+        dead = int(
+            self._one(
+                "SELECT count() FROM v_dead_letters WHERE generation = {generation: UInt64}",
+                generation=self._generation,
+            )
+        )
+        unattributed = self._one(
+            "SELECT count() FROM v_touchpoints WHERE contact_id = '' AND account_id = ''"
+            " AND type NOT IN {facts: Array(String)}",
+            facts=sorted(FACT_TYPES),
+        )
+        stages = self._client.query(
+            "SELECT stage, count() FROM v_accounts WHERE stage != '' GROUP BY stage ORDER BY stage"
+        )
+        return Summary(
+            lines=worked.lines,
+            applied=applied,
+            duplicates=worked.lines - applied - dead,
+            dead_letters=dead,
+            unattributed=int(unattributed),
+            contacts=int(self._one("SELECT count() FROM v_contacts")),
+            accounts=int(self._one("SELECT count() FROM v_accounts")),
+            stages={str(stage): int(count) for stage, count in stages.result_rows},
+            events_per_second=round(worked.lines / worked.seconds, 1) if worked.seconds else 0.0,
+            as_of=rfc3339(worked.at),
+        )
+
+
+def parse_as_of(text: str) -> int:
+    """`--as-of` as ms; ValueError with what to write instead.
+
+    >>> parse_as_of("2025-03-11T18:20:00Z")
+    1741717200000
+    """
+    try:
+        return from_rfc3339(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no time with an offset; write 2025-03-11T18:20:00Z ({error})"
+        ) from None
