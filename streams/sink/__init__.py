@@ -1,0 +1,1 @@
+"""SINK: what an analyst can ask about, from its topics into ClickHouse."""
