@@ -1,0 +1,175 @@
+"""The row of a profile fragment: everything that is known of ONE identifier, or of one account key.
+
+Each field is a set, a minimum or the latest version, kept in canonical order: of the same messages in any
+order come the same bytes (`left` apart, which remembers what was sent).
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Final
+
+import msgspec
+
+from schemas.identity import MapRow
+from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, Fact, Mini, kind_of
+from schemas.times import DAY_MS, from_rfc3339
+from streams.fragments.thinning import Ladder, Level
+
+EXACT_TOUCHES: Final = 1_000  # of one identifier; beyond, it is dense
+EXACT_BYTES: Final = 400_000  # so that a row never outgrows a Kafka message; 400 bytes a touch at 1,000
+DENSE_TOUCHES: Final = 600
+DENSE_BYTES: Final = 60_000
+FEW_TOUCHES: Final = 3  # the earliest of a group, beside the last
+CLAIMS: Final = 256  # owners of a weak identifier, employments of a strong one
+HEARD: Final = 1_000  # links, and named accounts, that a row remembers
+LEFT: Final = 1_000  # accounts whose snapshot was withdrawn
+FACTS: Final = 64  # attributes
+FACT_BYTES: Final = 512  # of one value, as JSON; a longer one is no fact
+
+TRADE_TYPES: Final = frozenset(
+    {"order_placed", "order_cancelled", "order_returned", "subscription_started", "subscription_ended"}
+)
+
+HOUR_MS: Final = 3_600_000
+MONTH_MS: Final = (
+    30 * DAY_MS
+)  # buckets nest: an hour lies in one day, a day in one month, a month in one year
+YEAR_MS: Final = 12 * MONTH_MS
+EVER_MS: Final = 1_000 * YEAR_MS
+
+Claim = tuple[int, str, str, int]  # at, value (a strong identifier, an account key), source, rank
+LinkRow = tuple[str, str, str, int, int]  # a, b, source, rank, earliest at
+
+
+class SpanRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """From `since` (ms; None: since ever) until the next span."""
+
+    since: int | None
+    contact: str | None
+    account: str | None
+
+
+class MapState(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What IDENTITY last said of the identifier."""
+
+    version: tuple[int, int, int]
+    spans: list[SpanRow]
+    accounts: dict[str, str]
+
+
+class Fragment(msgspec.Struct, array_like=True, gc=False):
+    """A row. `touches` holds every distinct copy of an event; which one counts is decided on the way out."""
+
+    tenant: str
+    identifier: str
+    level: int = 0  # of TOUCH_LADDER; above 0: dense, for good
+    widest: int = 1  # bytes of the widest touch ever
+    touches: list[Mini] = []
+    facts: dict[str, Fact] = {}
+    seen: int | None = None  # earliest ms; None: nobody announces it (a weak one, or only a map row came)
+    links: list[LinkRow] = []
+    named: dict[str, int] = {}  # account key that touches name -> earliest ms
+    claims_level: int = 0  # of CLAIM_LADDER
+    claims: list[Claim] = []
+    mapped: MapState | None = None
+    left: list[str] = []  # account ids whose snapshot was withdrawn, oldest first
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(Fragment)
+
+encode = _encoder.encode
+decode = _decoder.decode
+
+
+def is_strong(identifier: str) -> bool:
+    """Whether it joins people.
+
+    >>> is_strong("email:jane@acme.nl"), is_strong("phone:+31201234567")
+    (True, False)
+    """
+    return kind_of(identifier) in STRONG_KINDS
+
+
+def is_account(identifier: str) -> bool:
+    """Whether it is an account key."""
+    return kind_of(identifier) in ACCOUNT_KINDS
+
+
+def map_state(row: MapRow) -> MapState:
+    """A map row with its times in ms; ValueError for a bad time."""
+    spans = [
+        SpanRow(None if s.since is None else from_rfc3339(s.since), s.contact_id, s.account_id)
+        for s in row.spans
+    ]
+    return MapState(row.version, spans, row.accounts)
+
+
+def touch_order(touch: Mini) -> tuple[int, int, str, str]:
+    """The order in which a row keeps touches: of the copies of an event, the one that counts comes first.
+
+    Equal means the same copy, as the digest covers the content.
+    """
+    return touch.at, touch.digest, touch.event_id, touch.source
+
+
+def _by_topic(bucket: int) -> Callable[[Mini], Hashable]:
+    # The account and the actor belong to the group: a touch counts where it was made, or not at all.
+    def group(touch: Mini) -> Hashable:
+        if touch.type in TRADE_TYPES:
+            return None
+        return touch.at // bucket, touch.type, touch.topic, touch.account, touch.actor
+
+    return group
+
+
+def _by_actor(bucket: int) -> Callable[[Mini], Hashable]:
+    # Whoever was active in a bucket stays so: silence is not made up by thinning.
+    return lambda touch: None if touch.type in TRADE_TYPES else (touch.at // bucket, touch.actor)
+
+
+def _by_type(bucket: int) -> Callable[[Mini], Hashable]:
+    return lambda touch: None if touch.type in TRADE_TYPES else (touch.at // bucket, touch.type)
+
+
+def _each_trade(touch: Mini) -> Hashable:
+    return touch_order(touch) if touch.type in TRADE_TYPES else None
+
+
+def _trade_by_type(bucket: int) -> Callable[[Mini], Hashable]:
+    return lambda touch: (touch.at // bucket, touch.type) if touch.type in TRADE_TYPES else None
+
+
+def _touches(*groupings: Callable[[Mini], Hashable]) -> Level[Mini]:
+    return Level(groupings, few=FEW_TOUCHES, most=DENSE_TOUCHES, room=DENSE_BYTES)
+
+
+def _by_value(bucket: int) -> Callable[[Claim], Hashable]:
+    return lambda claim: (claim[0] // bucket, *claim[1:])
+
+
+def _by_time(bucket: int) -> Callable[[Claim], Hashable]:
+    return lambda claim: claim[0] // bucket
+
+
+def _claims(*groupings: Callable[[Claim], Hashable]) -> Level[Claim]:
+    return Level(groupings, few=1, most=CLAIMS, room=CLAIMS)
+
+
+TOUCH_LADDER: Final[Ladder[Mini]] = (
+    Level((), FEW_TOUCHES, EXACT_TOUCHES, EXACT_BYTES),
+    _touches(_each_trade, _by_topic(HOUR_MS)),
+    _touches(_each_trade, _by_topic(DAY_MS)),
+    _touches(_each_trade, _by_topic(MONTH_MS)),
+    _touches(_each_trade, _by_actor(MONTH_MS), _by_type(YEAR_MS)),
+    _touches(_trade_by_type(MONTH_MS), _by_actor(YEAR_MS), _by_type(EVER_MS)),
+    _touches(_trade_by_type(YEAR_MS), _by_actor(YEAR_MS), _by_type(EVER_MS)),
+)
+
+CLAIM_LADDER: Final[Ladder[Claim]] = (
+    _claims(),
+    _claims(_by_value(HOUR_MS)),
+    _claims(_by_value(DAY_MS)),
+    _claims(_by_value(MONTH_MS)),
+    _claims(_by_time(MONTH_MS)),
+    _claims(_by_time(YEAR_MS)),
+)

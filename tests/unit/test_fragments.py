@@ -1,0 +1,462 @@
+"""FRAGMENTS: what a row keeps, states and sends."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.identity import MapRow, Span
+from schemas.internal import (
+    Employed,
+    Fact,
+    Link,
+    Named,
+    Owner,
+    Owns,
+    Seen,
+    Snapshot,
+    Tick,
+    Told,
+    Touch,
+)
+from schemas.keys import hasher, partition_of
+from schemas.times import DAY_MS, rfc3339
+from streams.core import Output, Record, Rows, StepConfig
+from streams.fragments import row
+from streams.fragments.step import Fragments
+from streams.session import pack_version
+
+KEY_OF = hasher("secret")
+CONFIG = StepConfig(partition=1, partitions=4, generation=0, key_of=KEY_OF)
+START = 1_735_689_600_000  # 2025-01-01
+PACK = msgspec.msgpack.Encoder().encode
+LINKED = msgspec.msgpack.Decoder(Seen | Link | Owns | Named | Employed)
+SENT = msgspec.msgpack.Decoder(Snapshot | Tick)
+
+JANE = "email:jane@acme.nl"
+COOKIE = "anonymous_id:c1"
+ACME = "domain:acme.nl"
+
+
+def touch(identifier: str = JANE, event_id: str = "e1", at: int = START, **fields: Any) -> Touch:
+    strong = [identifier] if row.is_strong(identifier) else []
+    values: dict[str, Any] = {
+        "tenant": "t", "source": "web", "event_id": event_id, "type": "page_viewed", "type_name": "",
+        "occurred_at": at, "digest": 1, "identifier": identifier, "account": "", "strong": strong, "weak": [],
+        "actor": 0, "channel": "web", "rank": 3, "content": {}, "commerce": {}, "lines": [], "campaign": {},
+        "contact": {}, "organisation": {}, "consent": {}, "extra": {},
+    }  # fmt: skip
+    return Touch(**{**values, **fields})
+
+
+def told(keys: list[str], at: int = START, **fields: Any) -> Told:
+    values: dict[str, Any] = {"source": "crm", "rank": 1, "facts": {}}
+    return Told(tenant="t", account=keys[0], keys=keys, at=at, **{**values, **fields})
+
+
+def mapped(
+    identifier: str, *spans: tuple[int | None, str | None, str | None], seq: int = 1, **accounts: str
+) -> MapRow:
+    named = {key.replace("__", ":").replace("_dot_", "."): account for key, account in accounts.items()}
+    return MapRow(
+        "t",
+        identifier,
+        (0, 1, seq),
+        [Span(None if at is None else rfc3339(at), contact, account) for at, contact, account in spans],
+        named,
+    )
+
+
+class Driven:
+    """The step with its rows; `take` applies a batch and sorts what comes out."""
+
+    def __init__(self) -> None:
+        self.step = Fragments(CONFIG)
+        self.rows = Rows()
+        self.seq = 0
+        self.stated: list[Any] = []
+        self.snapshots: dict[str, Snapshot] = {}
+        self.ticks: list[tuple[int, Tick]] = []
+        self.written = 0
+
+    def take(self, *messages: Touch | Owner | Told | Tick | MapRow) -> "Driven":
+        self.seq += 1
+        self.sort(self.step.apply(self.rows, records(messages), self.version, 0))
+        self.written = len(self.rows.keep())
+        return self
+
+    def recall(self, identifier: str) -> "Driven":
+        """What recovery would send again for the row of an identifier."""
+        self.sort(self.step.outputs(self.rows, KEY_OF("t", identifier), b"", self.version))
+        return self
+
+    def sort(self, outputs: Sequence[Output]) -> None:
+        self.stated, self.snapshots, self.ticks = [], {}, []
+        for output in outputs:
+            assert output.value is not None
+            if output.topic == "identity-links":
+                assert output.partition == partition_of(KEY_OF("t"), 4)
+                self.stated.append(LINKED.decode(output.value))
+                continue
+            sent = SENT.decode(output.value)
+            if isinstance(sent, Tick):
+                self.ticks.append((output.partition, sent))
+            else:
+                assert output.key == KEY_OF("t", "account", sent.account)
+                assert output.partition == partition_of(output.key, 4)
+                assert sent.version == self.version
+                assert sent.account not in self.snapshots
+                self.snapshots[sent.account] = sent
+
+    @property
+    def version(self) -> bytes:
+        return pack_version(0, 1, self.seq)
+
+    def fragment(self, identifier: str) -> row.Fragment:
+        value = self.rows.get(KEY_OF("t", identifier))
+        assert value is not None
+        return row.decode(value)
+
+    def parts(self, account: str) -> list[tuple[str, int | None, int | None, list[str]]]:
+        """contact, since, until, event ids of the parts just sent to an account."""
+        return [
+            (part.contact, part.since, part.until, [each.event_id for each in part.touches])
+            for part in self.snapshots[account].parts
+        ]
+
+
+def records(messages: Iterable[Touch | Owner | Told | Tick | MapRow]) -> list[Record]:
+    made = []
+    for offset, message in enumerate(messages):
+        if isinstance(message, MapRow):
+            key, value = KEY_OF("t", message.identifier), msgspec.json.encode(message)
+            made.append(Record("identity-map", 1, offset, 0, key, value))
+            continue
+        about = ""
+        if not isinstance(message, Tick):
+            about = message.identifier if isinstance(message, Touch) else ""
+            about = about or getattr(message, "weak", "") or getattr(message, "account", "")
+        key = KEY_OF("t", about) if about and isinstance(about, str) else b"k" * 16
+        made.append(Record("touchpoints.valid", 1, offset, 0, key, PACK(message)))
+    return made
+
+
+@pytest.fixture
+def driven() -> Driven:
+    return Driven()
+
+
+def test_a_fragment_waits_for_its_map_row_and_then_sends_all(driven: Driven) -> None:
+    driven.take(touch(), touch(event_id="e2", at=START + 5))
+    assert driven.snapshots == {}
+    assert driven.stated == [Seen("t", JANE, START)]
+    driven.take(mapped(JANE, (None, "c1", "a1")))
+    assert driven.parts("a1") == [("c1", None, None, ["e1", "e2"])]
+    assert driven.stated == []
+
+
+def test_a_map_row_alone_tells_the_account_its_identifier_and_facts(driven: Driven) -> None:
+    driven.take(told([ACME], facts={"name": "Acme"}), mapped(ACME, (None, None, "a1")))
+    assert driven.parts("a1") == [("", None, None, [])]
+    assert driven.snapshots["a1"].facts == {"name": Fact(1, START, "crm", "Acme")}
+
+
+def test_what_changes_nothing_writes_and_sends_nothing(driven: Driven) -> None:
+    messages = (touch(contact={"name": "Jane"}), mapped(JANE, (None, "c1", "a1")))
+    driven.take(*messages)
+    driven.take(*messages, mapped(JANE, (None, "c2", "a2"), seq=0))
+    assert (driven.written, driven.stated, driven.snapshots) == (0, [], {})
+
+
+def test_of_the_copies_of_an_event_the_least_counts_and_all_tell_facts(driven: Driven) -> None:
+    driven.take(mapped(JANE, (None, "c1", "a1")))
+    driven.take(touch(at=START + 9, digest=1, contact={"name": "Jane"}))
+    driven.take(touch(at=START, digest=7), touch(at=START, digest=8), touch(source="app", at=START + 1))
+    (part,) = driven.snapshots["a1"].parts
+    assert [(each.source, each.at, each.digest) for each in part.touches] == [
+        ("web", START, 7),
+        ("app", START + 1, 1),
+    ]
+    assert driven.snapshots["a1"].facts["name"].value == "Jane"
+
+
+def test_facts_only_types_are_no_touch(driven: Driven) -> None:
+    driven.take(touch(type="profile_updated", contact={"name": "Jane"}), mapped(JANE, (None, "c1", "a1")))
+    assert driven.parts("a1") == [("c1", None, None, [])]
+    assert driven.stated == [Seen("t", JANE, START)]
+
+
+def test_a_compact_touch_carries_what_a_journey_needs(driven: Driven) -> None:
+    driven.take(
+        touch(
+            type="order_placed",
+            content={"topic": "pumps", "content_id": "p1", "url": "https://acme.nl"},
+            commerce={"order_id": "7", "order_namespace": "shop:nl"},
+        ),
+        mapped(JANE, (None, "c1", "a1")),
+    )
+    (mini,) = driven.snapshots["a1"].parts[0].touches
+    assert (mini.type, mini.topic, mini.content_id, mini.order) == (
+        "order_placed",
+        "pumps",
+        "p1",
+        "shop%3Anl:7",
+    )
+
+
+def test_facts_the_lowest_rank_then_the_latest_then_the_smallest_value(driven: Driven) -> None:
+    def fact(value: object, rank: int, at: int) -> Touch:
+        return touch(type="profile_updated", rank=rank, at=START + at, contact={"job_title": value})
+
+    driven.take(fact("web, later", 3, 99), fact("crm, later", 1, 5), fact("crm", 1, 0))
+    assert driven.fragment(JANE).facts["job_title"].value == "crm, later"
+    driven.take(fact("a", 1, 5))
+    assert driven.fragment(JANE).facts["job_title"].value == "a"
+    driven.take(fact(None, 0, 9), fact("x" * 600, 0, 9), fact("z", 1, 5))
+    assert driven.fragment(JANE).facts["job_title"].value == "a"
+
+
+def test_the_latest_word_on_consent_holds_whoever_said_it(driven: Driven) -> None:
+    driven.take(
+        touch(type="consent_withdrawn", rank=3, at=START + 5, consent={"email": False}),
+        touch(type="consent_given", rank=1, at=START, consent={"email": True}),
+        touch(type="consent_given", rank=1, at=START + 5, consent={"email": True}),
+    )
+    assert driven.fragment(JANE).facts["consent.email"].value is False
+
+
+def test_facts_of_the_firm_are_kept_apart_and_go_with_the_account_where_one_is_named(driven: Driven) -> None:
+    driven.take(touch(organisation={"industry": "steel"}))
+    driven.take(touch(event_id="e2", account=ACME, organisation={"employees": 5}))
+    assert set(driven.fragment(JANE).facts) == {"organisation.industry"}
+    driven.take(touch(ACME, account=ACME, contact={"name": "nobody in particular"}))
+    assert driven.fragment(ACME).facts == {}
+
+
+def test_only_the_most_trusted_facts_fit(driven: Driven) -> None:
+    driven.take(touch(contact={f"f{n:03d}": n for n in range(100)}))
+    driven.take(touch(contact={"zip": 1}, rank=1))
+    facts = driven.fragment(JANE).facts
+    assert len(facts) == 64
+    assert "zip" in facts
+    assert "f062" in facts
+    assert "f063" not in facts
+
+
+def test_statements_are_made_once_and_again_when_earlier(driven: Driven) -> None:
+    both = ["contact_id:1", JANE]
+    link = Link("t", "contact_id:1", JANE, "web", 3, START)
+    driven.take(touch("contact_id:1", strong=both, account=ACME))
+    assert driven.stated == [Seen("t", "contact_id:1", START), link, Named("t", "contact_id:1", ACME, START)]
+    driven.take(touch("contact_id:1", "e2", START + 1, strong=both, account=ACME))
+    assert driven.stated == []
+    driven.take(touch("contact_id:1", "e3", START - 1, strong=both))
+    assert driven.stated == [
+        Seen("t", "contact_id:1", START - 1),
+        Link("t", "contact_id:1", JANE, "web", 3, START - 1),
+    ]
+    driven.recall("contact_id:1")
+    assert set(driven.stated) == {
+        Seen("t", "contact_id:1", START - 1),
+        Link("t", "contact_id:1", JANE, "web", 3, START - 1),
+        Named("t", "contact_id:1", ACME, START),
+    }
+
+
+def test_machines_and_we_assert_nothing(driven: Driven) -> None:
+    driven.take(
+        touch("contact_id:1", strong=["contact_id:1", JANE], actor=2, type="email_sent"),
+        touch("contact_id:1", type="identified", account=ACME, rank=1, actor=1),
+    )
+    assert driven.stated == [Seen("t", "contact_id:1", START)]
+
+
+def test_account_keys_of_one_message_are_linked_where_the_source_may(driven: Driven) -> None:
+    keys = ["account_id:7", ACME]
+    driven.take(told(keys, source="web", rank=3))
+    assert driven.stated == [Seen("t", "account_id:7", START)]
+    driven.take(told(keys))
+    assert driven.stated == [Link("t", "account_id:7", ACME, "crm", 1, START)]
+
+
+def test_employment_is_stated_where_it_changes(driven: Driven) -> None:
+    def says(account: str, at: int, **fields: Any) -> Touch:
+        return touch("contact_id:1", f"e{at}", at, type="identified", account=account, rank=1, **fields)
+
+    def employed(account: str, at: int) -> Employed:
+        return Employed("t", "contact_id:1", "contact_id:1", "web", 1, at, account)
+
+    driven.take(says(ACME, 100), says(ACME, 200), says("domain:bolt.nl", 300))
+    assert driven.stated == [
+        Seen("t", "contact_id:1", 100),
+        employed(ACME, 100),
+        employed("domain:bolt.nl", 300),
+    ]
+    driven.take(says(ACME, 400), touch("contact_id:1", type="identified", account="domain:x.nl", at=500))
+    assert driven.stated == [employed(ACME, 400)]
+
+
+def test_an_owner_is_stated_where_it_changes_also_in_the_middle_of_a_run(driven: Driven) -> None:
+    driven.take(*(Owner("t", COOKIE, "email:a@x.nl", at) for at in (10, 20, 30, 40)))
+    assert driven.stated == [Owns("t", COOKIE, "email:a@x.nl", 10)]
+    driven.take(Owner("t", COOKIE, "email:b@x.nl", 25))
+    assert driven.stated == [Owns("t", COOKIE, "email:b@x.nl", 25), Owns("t", COOKIE, "email:a@x.nl", 30)]
+
+
+def test_contradicting_owners_of_one_moment_are_all_told(driven: Driven) -> None:
+    a, b = "email:a@x.nl", "email:b@x.nl"
+    driven.take(Owner("t", COOKIE, a, 10), Owner("t", COOKIE, b, 20), Owner("t", COOKIE, a, 30))
+    driven.take(Owner("t", COOKIE, a, 20))  # it takes the moment from b, which was stated
+    assert driven.stated == [Owns("t", COOKIE, a, 20)]
+    driven.recall(COOKIE)
+    assert driven.stated == [Owns("t", COOKIE, who, at) for at, who in ((10, a), (20, a), (20, b), (30, a))]
+
+
+def test_a_weak_identifier_belongs_to_its_spans(driven: Driven) -> None:
+    driven.take(*(touch(COOKIE, f"e{at}", START + at) for at in (0, 10, 20, 30)))
+    assert driven.stated == []
+    driven.take(mapped(COOKIE, (START + 10, "c1", "a1"), (START + 20, None, None), (START + 30, "c2", "a2")))
+    assert driven.parts("a1") == [("c1", START + 10, START + 20, ["e10"])]
+    assert driven.parts("a2") == [("c2", START + 30, None, ["e30"])]
+
+
+def test_a_touch_waits_for_the_account_that_it_names(driven: Driven) -> None:
+    driven.take(touch(), touch(event_id="e2", account=ACME), mapped(JANE, (None, "c1", "a1")))
+    assert {account: driven.parts(account) for account in driven.snapshots} == {
+        "a1": [("c1", None, None, ["e1"])]
+    }
+    driven.take(mapped(JANE, (None, "c1", "a1"), seq=2, domain__acme_dot_nl="a2"))
+    assert {account: driven.parts(account) for account in driven.snapshots} == {
+        "a2": [("c1", None, None, ["e2"])]
+    }
+
+
+def test_touches_of_an_account_key_do_not_name_another(driven: Driven) -> None:
+    driven.take(touch(ACME, account=ACME), mapped(ACME, (None, None, "a1")))
+    assert driven.stated == [Seen("t", ACME, START)]
+    assert driven.parts("a1") == [("", None, None, ["e1"])]
+
+
+def test_a_job_change_moves_the_later_touches(driven: Driven) -> None:
+    driven.take(touch(), touch(event_id="e2", at=START + 20), mapped(JANE, (None, "c1", "a1")))
+    driven.take(mapped(JANE, (None, "c1", "a1"), (START + 10, "c1", "a2"), seq=2))
+    assert driven.parts("a1") == [("c1", None, START + 10, ["e1"])]
+    assert driven.parts("a2") == [("c1", START + 10, None, ["e2"])]
+
+
+def test_a_snapshot_is_withdrawn_from_the_account_it_leaves(driven: Driven) -> None:
+    driven.take(touch(), mapped(JANE, (None, "c1", "a1")))
+    driven.take(mapped(JANE, (None, "c2", "a2"), seq=2))
+    assert driven.snapshots["a1"].withdrawn
+    assert driven.snapshots["a1"].parts == []
+    assert driven.parts("a2") == [("c2", None, None, ["e1"])]
+    driven.take(touch(event_id="e2"))
+    assert set(driven.snapshots) == {"a2"}
+    driven.recall(JANE)
+    assert {account: each.withdrawn for account, each in driven.snapshots.items()} == {
+        "a1": True,
+        "a2": False,
+    }
+    driven.take(mapped(JANE, (None, "c1", "a1"), seq=3)).recall(JANE)
+    assert {account: each.withdrawn for account, each in driven.snapshots.items()} == {
+        "a1": False,
+        "a2": True,
+    }
+
+
+def test_only_the_account_that_a_touch_belongs_to_is_told(driven: Driven) -> None:
+    accounts = {"domain__acme_dot_nl": "a2"}
+    driven.take(touch(), touch(event_id="e2", account=ACME), mapped(JANE, (None, "c1", "a1"), **accounts))
+    driven.take(touch(event_id="e3", account=ACME))
+    assert set(driven.snapshots) == {"a2"}
+
+
+def test_unattributed_touches_and_tombstones_leave_no_row(driven: Driven) -> None:
+    driven.take(touch(""))
+    assert driven.written == 0
+    tombstone = Record("identity-map", 0, 0, 0, KEY_OF("t", JANE), None)
+    assert driven.step.apply(driven.rows, [tombstone], driven.version, 0) == []
+
+
+def test_the_clock_is_the_slowest_partition_and_never_goes_back(driven: Driven) -> None:
+    driven.take(Tick(0, 50, 0), Tick(1, 60, 0), Tick(2, 70, 0))
+    assert driven.ticks == []
+    driven.take(Tick(3, 40, 0))
+    assert driven.ticks == [(partition, Tick(1, 40, 0)) for partition in range(4)]
+    driven.take(Tick(3, 30, 0), Tick(2, 90, 0))
+    assert driven.ticks == []
+    driven.take(*(Tick(source, 40, 1) for source in range(4)), touch(), mapped(JANE, (None, "c1", "a1")))
+    assert driven.ticks == [(partition, Tick(1, 40, 1)) for partition in range(4)]
+    again = driven.step.outputs(driven.rows, KEY_OF("clock"), b"", driven.version)
+    driven.sort(again)
+    assert driven.ticks == [(partition, Tick(1, 40, 1)) for partition in range(4)]
+
+
+def test_the_clock_comes_after_what_it_closes(driven: Driven) -> None:
+    driven.take(mapped(JANE, (None, "c1", "a1")))
+    out = driven.step.apply(
+        driven.rows, records([*(Tick(source, 40, 1) for source in range(4)), touch()]), driven.version, 0
+    )
+    last = [msgspec.msgpack.decode(output.value or b"")[0] for output in out][-5:]
+    assert last == ["fragment", "tick", "tick", "tick", "tick"]
+
+
+def test_statements_beyond_what_a_row_remembers_are_told_each_time(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row, "HEARD", 2)
+    both = [touch(event_id=str(n), account=f"domain:{n}.nl") for n in range(3)]
+    driven.take(*both)
+    assert {each.account for each in driven.stated if isinstance(each, Named)} == {
+        "domain:0.nl",
+        "domain:1.nl",
+        "domain:2.nl",
+    }
+    driven.take(both[2])
+    assert driven.stated == [Named("t", JANE, "domain:2.nl", START)]
+    assert list(driven.fragment(JANE).named) == ["domain:0.nl", "domain:1.nl"]
+    driven.take(touch(strong=[JANE, "user_id:1", "user_id:2"]))
+    assert len([each for each in driven.stated if isinstance(each, Link)]) == 3
+    assert len(driven.fragment(JANE).links) == 2
+
+
+def test_exact_up_to_a_thousand_touches_then_dense_for_good(driven: Driven) -> None:
+    def views(first: int, last: int) -> list[Touch]:
+        return [touch(event_id=f"event-{n:032d}", at=START + n * 3_600_000 // 4) for n in range(first, last)]
+
+    driven.take(mapped(JANE, (None, "c1", "a1")), *views(0, 1000))
+    assert not driven.snapshots["a1"].dense
+    assert len(driven.snapshots["a1"].parts[0].touches) == 1000
+    orders = [
+        touch(event_id=f"o{n}", at=START + n, type="order_placed", commerce={"order_id": str(n)})
+        for n in range(300)
+    ]
+    driven.take(*views(1000, 1001), *orders)
+    sent = driven.snapshots["a1"]
+    assert sent.dense
+    kept = sent.parts[0].touches
+    assert len([each for each in kept if each.type == "order_placed"]) == 300
+    seen = [each.at for each in kept if each.type == "page_viewed"]
+    assert min(seen) == START
+    assert max(seen) == START + 1000 * 3_600_000 // 4
+    assert {at // DAY_MS for at in seen} == {START // DAY_MS + day for day in range(11)}
+    assert len(row.encode(driven.fragment(JANE))) < 65_536
+    driven.take(touch(event_id="event-" + "0" * 32))
+    assert driven.fragment(JANE).level == 2
+
+
+def test_long_ids_make_a_fragment_dense_sooner_and_its_row_stays_small(driven: Driven) -> None:
+    long = {"content": {"topic": "t" * 250}, "type": "faq_viewed"}
+    driven.take(*(touch(event_id=f"{n:0128d}", at=START + n * DAY_MS, **long) for n in range(999)))
+    assert driven.fragment(JANE).level > 0
+    assert len(row.encode(driven.fragment(JANE))) < 65_536
+    driven.take(*(touch(event_id=f"x{n}", at=START + n) for n in range(999)))
+    assert len(row.encode(driven.fragment(JANE))) < 65_536
+
+
+def test_a_bad_record_raises_and_leaves_the_row(driven: Driven) -> None:
+    driven.take(touch())
+    bad = Record("touchpoints.valid", 1, 0, 0, KEY_OF("t", JANE), b"\x01")
+    with pytest.raises(msgspec.DecodeError):
+        driven.step.apply(driven.rows, [bad], driven.version, 0)
