@@ -1,0 +1,359 @@
+"""The identity map is a pure function of the SET of statements, whatever the order, cuts, crashes.
+
+The oracle reads the rules of the spec off the whole set at once: no increments, no sweeps; a span is found
+by asking, at every time at which anything can change, who is there.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.identity import MapRow
+from schemas.internal import Employed, Link, Named, Owns, Seen, kind_of
+from schemas.keys import hasher
+from schemas.times import DAY_MS, from_rfc3339
+from schemas.topics import LINKS
+from streams.core import Record, StepConfig
+from streams.identity import resolver, rows
+from streams.identity.step import Identity
+from streams.session import Session
+
+KEY_OF = hasher("secret")
+CONFIG = StepConfig(partition=0, partitions=4, generation=0, key_of=KEY_OF)
+TENANT = "t"
+BEFORE = 0  # a time before all of them
+PARTNERS, ACCOUNT_PARTNERS, OWNERS = 3, 4, 5  # small bounds, so that a small set reaches them
+
+STRONG = (
+    *(f"contact_id:{n}" for n in range(3)),
+    *(f"user_id:{n}" for n in range(3)),
+    *(f"email:{name}@acme.nl" for name in "abc"),
+    "email:d@sub.beta.nl",
+    "email:e@beta.nl",
+    "email:f@gmail.com",
+)
+WEAK = ("anonymous_id:1", "phone:2")
+ACCOUNTS = (
+    *(f"account_id:{n}" for n in range(3)),
+    "customer_number:1",
+    *(f"vat_number:{n}" for n in range(2)),
+    "domain:acme.nl",
+    "domain:beta.nl",
+    "domain:other.nl",
+)
+DOMAINS = {"acme.nl": "domain:acme.nl", "sub.beta.nl": "domain:beta.nl", "beta.nl": "domain:beta.nl"}
+STRENGTH = {kind: n for n, kind in enumerate(dict.fromkeys(kind_of(one) for one in (*STRONG, *ACCOUNTS)))}
+LIMITS = {"contact_id": 1, "user_id": 1, "email": 3, "account_id": 1, "vat_number": 1}
+RANKS = {"steward": 0, "crm": 1, "crm2": 1, "erp": 2, "web": 3}
+WINDOW = 90 * DAY_MS
+
+Statement = Seen | Link | Owns | Named | Employed
+Content = tuple[list[tuple[int | None, str | None, str | None]], dict[str, str]]
+
+
+# The oracle
+
+
+@dataclass
+class Oracle:
+    """Everything that follows from a set of statements."""
+
+    said: set[Statement]
+    seen: dict[str, int] = field(default_factory=dict)
+    contact: dict[str, str] = field(default_factory=dict)  # strong identifier -> contact id
+    members: dict[str, list[str]] = field(default_factory=dict)  # contact id -> strong identifiers
+    account: dict[str, str] = field(default_factory=dict)  # account key -> account id
+
+    def __post_init__(self) -> None:
+        for one in self.said:
+            for name in ("identifier", "account", "a", "b", "weak", "strong"):
+                if mentioned := getattr(one, name, None):
+                    self._mention(mentioned, one.at)
+                    if kind_of(mentioned) == "email" and (domain := firm(mentioned)):
+                        self._mention(domain, one.at)
+        holding = self._holding()
+        for cluster in self._clusters(set(ACCOUNTS), holding, later_first=True):
+            account = "a" + KEY_OF(TENANT, "account", self._first(cluster)).hex()[:15]
+            self.account |= dict.fromkeys(cluster, account)
+        for cluster in self._clusters(set(STRONG), holding, later_first=False):
+            contact = "c" + KEY_OF(TENANT, "contact", self._first(cluster)).hex()[:15]
+            self.members[contact] = cluster
+            self.contact |= dict.fromkeys(cluster, contact)
+
+    def _mention(self, identifier: str, at: int) -> None:
+        self.seen[identifier] = min(at, self.seen.get(identifier, at))
+
+    def _first(self, cluster: list[str]) -> str:
+        return min(cluster, key=lambda one: (self.seen[one], KEY_OF(TENANT, one)))
+
+    def _holding(self) -> list[Link]:
+        links: dict[tuple[str, str, str, int], Link] = {}
+        partners: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        for one in self.said:
+            if isinstance(one, Link):
+                known = links.setdefault((one.a, one.b, one.source, one.rank), one)
+                if one.at < known.at:
+                    links[one.a, one.b, one.source, one.rank] = one
+                partners[one.a, one.rank].add(one.b)
+                partners[one.b, one.rank].add(one.a)
+
+        def inert(one: str, rank: int) -> bool:
+            bound = ACCOUNT_PARTNERS if one in ACCOUNTS and rank < 3 else PARTNERS
+            return len(partners[one, rank]) > bound
+
+        return [one for one in links.values() if not inert(one.a, one.rank) and not inert(one.b, one.rank)]
+
+    def _clusters(self, kinds: set[str], links: list[Link], *, later_first: bool) -> list[list[str]]:
+        clusters = [{one} for one in self.seen if one in kinds]
+
+        def order(one: Link) -> tuple[object, ...]:
+            strengths = sorted((STRENGTH[kind_of(one.a)], STRENGTH[kind_of(one.b)]))
+            time = -one.at if later_first else one.at
+            return one.rank, time, strengths, KEY_OF(TENANT, one.a, one.b, one.source)
+
+        for one in sorted((one for one in links if one.a in kinds), key=order):
+            ends = [cluster for cluster in clusters if one.a in cluster or one.b in cluster]
+            together = set().union(*ends)
+            values = [kind_of(member) for member in together]
+            if len(ends) == 2 and all(values.count(kind) <= most for kind, most in LIMITS.items()):
+                clusters = [cluster for cluster in clusters if cluster not in ends] + [together]
+        return [sorted(cluster) for cluster in clusters]
+
+    def account_at(self, contact: str, address: str | None, time: int) -> str:
+        """The account of a contact at a time, for a touch with this address."""
+        members = self.members[contact]
+        told = [one for one in self.said if isinstance(one, Employed) and one.identifier in members]
+        own = self.account[firm(address)] if address and firm(address) else None
+        if not any(one.at <= time for one in told):
+            addresses = [one for one in members if firm(one)]
+            if own or addresses:
+                return own or self.account[firm(self._first(addresses))]
+            if not told:
+                return "a" + KEY_OF(TENANT, "person", contact).hex()[:15]
+            time = min(one.at for one in told)
+        standing = []
+        for stream in {(one.source, one.contact or one.identifier) for one in told}:
+            of_stream = [one for one in told if (one.source, one.contact or one.identifier) == stream]
+            past = sorted({one.at for one in of_stream if one.at <= time}, reverse=True)
+            at = [min((o for o in of_stream if o.at == t), key=lambda one: one.account) for t in past]
+            if at:
+                employer = self.account[at[0].account]
+                same = [one.at for one in at]
+                for later, earlier in pairwise(at):
+                    if self.account[earlier.account] != employer:
+                        same = [one.at for one in at if one.at >= later.at]
+                        break
+                standing.append((employer != own, -min(same), employer))
+        return min(standing)[2]
+
+    def owner_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
+        """The contact and account of a weak identifier at a time."""
+        owns = [(one.at, one.strong) for one in self.said if isinstance(one, Owns) and one.weak == weak]
+        if not owns or len({strong for _, strong in owns}) > OWNERS:
+            return None, None
+        contacts: set[str] = set()
+        marks = {time, time - WINDOW, *(at for at, _ in owns), *(at - WINDOW for at, _ in owns)}
+        for start in marks:
+            if start <= time <= start + WINDOW:
+                inside = {self.contact[strong] for at, strong in owns if start <= at <= start + WINDOW}
+                if len(inside) > 3:
+                    contacts |= inside
+        if contacts:
+            accounts = {self.account_at(contact, None, time) for contact in contacts}
+            return None, accounts.pop() if len(accounts) == 1 else None
+        before = [(-at, strong) for at, strong in owns if at <= time]
+        after = [(at, strong) for at, strong in owns if time < at <= time + WINDOW]
+        if not before and not after:
+            return None, None
+        contact = self.contact[min(before or after)[1]]
+        return contact, self.account_at(contact, None, time)
+
+    def content(self) -> dict[str, Content]:
+        """Spans and accounts of every identifier that has a map row."""
+        found: dict[str, Content] = {}
+        asserted = {one.at for one in self.said if isinstance(one, Owns)}
+        marks = sorted(
+            {BEFORE, *(one.at for one in self.said if isinstance(one, Employed)), *asserted}
+            | {at - WINDOW for at in asserted}
+            | {at + WINDOW + 1 for at in asserted}
+        )
+        for identifier in self.seen:
+            keys = [o.account for o in self.said if isinstance(o, Named) and o.identifier == identifier]
+            owned = any(isinstance(one, Owns) and one.weak == identifier for one in self.said)
+            if kind_of(identifier) in ("anonymous_id", "phone") and not keys and not owned:
+                continue
+            spans: list[tuple[int | None, str | None, str | None]] = []
+            for mark in marks:
+                who = self._at(identifier, mark)
+                if not spans or spans[-1][1:] != who:
+                    spans.append((mark if spans else None, *who))
+            found[identifier] = spans, {key: self.account[key] for key in keys}
+        return found
+
+    def _at(self, identifier: str, time: int) -> tuple[str | None, str | None]:
+        if identifier in ACCOUNTS:
+            return None, self.account[identifier]
+        if identifier in STRONG:
+            contact = self.contact[identifier]
+            return contact, self.account_at(contact, identifier, time)
+        return self.owner_at(identifier, time)
+
+
+def firm(address: str | None) -> str:
+    return DOMAINS.get((address or "").rpartition("@")[2], "")
+
+
+# Sets of statements, and ways to send them
+
+times = st.integers(0, 40).map(lambda n: 946_684_800_000 + n * 13 * DAY_MS)
+exact_times = st.integers(0, 12).map(lambda n: 946_684_800_000 + n * 30 * DAY_MS)  # 90 days to the ms
+sources = st.sampled_from(sorted(RANKS))
+
+
+def pairs(kinds: tuple[str, ...]) -> st.SearchStrategy[tuple[str, str]]:
+    return st.sets(st.sampled_from(kinds), min_size=2, max_size=2).map(lambda two: tuple(sorted(two)))
+
+
+def statement(at: st.SearchStrategy[int]) -> st.SearchStrategy[Statement]:
+    strong, account = st.sampled_from(STRONG), st.sampled_from(ACCOUNTS)
+    weak = st.sampled_from(WEAK)
+    link = st.builds(
+        lambda pair, source, time: Link(TENANT, *pair, source, RANKS[source], time),
+        pairs(STRONG) | pairs(ACCOUNTS),
+        sources,
+        at,
+    )
+    owns = st.builds(lambda w, s, time: Owns(TENANT, w, s, time), weak, strong, at)
+    named = st.builds(lambda i, a, time: Named(TENANT, i, a, time), strong | weak | account, account, at)
+    employed = st.builds(
+        lambda i, source, a, time: Employed(
+            TENANT, i, i if kind_of(i) == "contact_id" else "", source, RANKS[source], time, a
+        ),
+        strong,
+        st.sampled_from(["crm", "crm2", "erp"]),
+        account,
+        at,
+    )
+    seen = st.builds(lambda i, time: Seen(TENANT, i, time), strong | account, at)
+    return link | owns | named | employed | seen | link | owns
+
+
+sets = st.one_of(
+    st.lists(statement(times), max_size=40, unique=True),
+    st.lists(statement(exact_times), max_size=40, unique=True),
+    st.lists(
+        st.builds(lambda s, t: Owns(TENANT, WEAK[0], s, t), st.sampled_from(STRONG), exact_times | times),
+        min_size=4,
+        max_size=20,
+        unique=True,
+    ),
+)
+_encode = msgspec.msgpack.Encoder().encode
+_map_row = msgspec.json.Decoder(MapRow).decode
+POISON = b"\xc1"
+
+
+class Processor:
+    """A session that can crash; what it sent is folded as consumers fold it."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[bytes, bytes]] = []
+        self.published: dict[bytes, MapRow] = {}
+        self.epoch = 0
+        self.restart()
+
+    def restart(self) -> None:
+        self.epoch += 1
+        self.session = Session(Identity(CONFIG), 0, 0)
+        self.session.claimed(self.epoch)
+        owed = self.session.recovered(self.log)
+        self.log += owed.rows
+        self.send(owed.outputs)
+
+    def send(self, outputs: list) -> None:
+        for output in outputs:
+            if output.topic == "identity-map":
+                row = _map_row(output.value)
+                known = self.published.get(output.key)
+                if known is None or known.version <= row.version:
+                    self.published[output.key] = row
+
+    def batch(self, values: list[bytes], *, crash: bool) -> None:
+        records = [Record(LINKS.name, 0, n, 0, None, value) for n, value in enumerate(values)]
+        work = self.session.work(records, 0)
+        self.log += work.rows
+        if crash:  # rows are kept, outputs are lost, the batch is read again
+            self.restart()
+            work = self.session.work(records, 0)
+            self.log += work.rows
+        self.send(work.outputs)
+        self.session.sent(work)
+
+    def content(self) -> dict[str, Content]:
+        return {
+            row.identifier: (
+                [
+                    (s.since if s.since is None else from_rfc3339(s.since), s.contact_id, s.account_id)
+                    for s in row.spans
+                ],
+                row.accounts,
+            )
+            for row in self.published.values()
+        }
+
+
+@pytest.fixture(autouse=True)
+def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver, "PARTNERS", PARTNERS)
+    monkeypatch.setattr(resolver, "ACCOUNT_PARTNERS", ACCOUNT_PARTNERS)
+    monkeypatch.setattr(rows, "OWNERS", OWNERS)
+
+
+@settings(max_examples=250, deadline=None)
+@given(said=sets, data=st.data())
+def test_the_map_follows_from_the_set_of_statements(said: list[Statement], data: st.DataObject) -> None:
+    expected = Oracle(set(said)).content()
+    again = data.draw(st.lists(st.sampled_from(said), max_size=10)) if said else []
+    order = data.draw(st.permutations([*said, *again]))
+    values = [_encode(one) for one in order]
+    if data.draw(st.booleans()):
+        values.insert(data.draw(st.integers(0, len(values))), POISON)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(values)), max_size=6)) | {0, len(values)})
+    crashes = data.draw(st.lists(st.booleans(), min_size=len(cuts), max_size=len(cuts)))
+    processor = Processor()
+    for (start, end), crash in zip(pairwise(cuts), crashes, strict=False):
+        processor.batch(values[start:end], crash=crash)
+    assert processor.content() == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(said=sets)
+def test_what_is_known_changes_nothing(said: list[Statement]) -> None:
+    processor = Processor()
+    processor.batch([_encode(one) for one in said], crash=False)
+    records = [Record(LINKS.name, 0, n, 0, None, _encode(one)) for n, one in enumerate(reversed(said))]
+    work = processor.session.work(records, 0)
+    assert work.outputs == []
+    assert [key for key, _ in work.rows if key != b"sent"] == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(said=sets)
+def test_limits_hold_in_every_contact_and_account(said: list[Statement]) -> None:
+    processor = Processor()
+    for one in said:
+        processor.batch([_encode(one)], crash=False)
+    together: defaultdict[str, list[str]] = defaultdict(list)
+    for identifier, (spans, _) in processor.content().items():
+        if identifier in STRONG:
+            assert {contact for _, contact, _ in spans} == {spans[0][1]}
+            together[spans[0][1] or ""].append(kind_of(identifier))
+        elif identifier in ACCOUNTS:
+            together[spans[0][2] or ""].append(kind_of(identifier))
+    for kinds in together.values():
+        assert all(kinds.count(kind) <= most for kind, most in LIMITS.items())
