@@ -4,13 +4,13 @@
 |---|---|---|---|
 | `journey` | `<n>` | `journey_opened` | `journey_id` |
 | `journey_end` | `<n>` | `journey_closed` | `journey_id`, `closed_by` |
-| `stage` | `<n>/<stage>` | `stage_entered`, `stage_corrected` | `journey_id`, `stage`; corrected: `was`, `now` |
+| `stage` | `<n>/<stage>` | `stage_entered`, `stage_corrected` | `journey_id`, `stage` (and `was`, `now`) |
 | `moment` | `<n>/<moment>` | `crucial_moment` | `journey_id`, `moment` |
 | `member` | `<contact>/<period>` | `contact_identified`, `contact_joined` | |
 | `member_end` | `<contact>/<period>` | `contact_left` | |
 
-`<n>` is the journey's number in the account; `was` and `now` are times or null; `occurred_at` of an event with
-`retracted` is the time that no longer holds.
+`<n>` is the journey's number in the account; `was` and `now`, of a correction, are times or null;
+`occurred_at` of an event with `retracted` is the time that no longer holds.
 """
 
 from typing import Any

@@ -97,6 +97,8 @@ _BLANKS: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u3000\x00\
 _ANGLED: Final = re.compile(r"[^<>]*<([^<>]*)>\Z")
 _LOCAL_PART: Final = re.compile(r"[^\s\x00-\x1f\x7f@()<>,;:\\\"\[\]]{1,64}\Z")
 _SHORTEST_PHONE: Final = 1_000_000  # without country code: seven digits; shorter ones are nobody's own
+# A web address, a mail address, a host: the host.
+_ADDRESS: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#@]*@)?([^/?#:]+)")
 _SPACES_AND_DOTS: Final = re.compile(r"[\s.]+")
 
 
@@ -187,9 +189,8 @@ def firm_domain(text: str) -> str | None:
     >>> [firm_domain(d) for d in ("WWW.Acme.nl", "https://shop.acme.nl/x", "@acme.nl", "gmail.com")]
     ['acme.nl', 'acme.nl', 'acme.nl', None]
     """
-    host = text.strip(_BLANKS).rpartition("@")[2].partition("://")
-    domain = (host[2] or host[0]).partition("/")[0].partition(":")[0]
-    return None if is_free_mail(domain) else registrable_domain(domain)
+    address = _ADDRESS.match(text.strip(_BLANKS))
+    return registrable_domain(address[1]) if address and not is_free_mail(address[1]) else None
 
 
 def _as_it_is(text: str) -> str | None:
