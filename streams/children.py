@@ -59,11 +59,8 @@ class Child:
         self._lifeline = -1
         self._stopping = threading.Event()
 
-    def start(self, on_end: Callable[[str], None] | None = None) -> None:
-        """Start it; returns at once. `on_end` is called from a thread with a message, should it end unasked.
-
-        Raises ChildError when it cannot be started at all, OSError when the log cannot be written.
-        """
+    def start(self) -> None:
+        """Start it; returns at once. Raises ChildError when it runs, OSError when it cannot write the log."""
         if self.alive:
             raise ChildError(f"{self.name} is running already")
         self._stopping.clear()
@@ -88,8 +85,10 @@ class Child:
         finally:
             os.close(reading)
         self._lifeline = writing
-        if on_end is not None:
-            threading.Thread(target=self._watch, args=(self._process, on_end), daemon=True).start()
+
+    def watch(self, on_end: Callable[[str], None]) -> None:
+        """Until it is stopped: call `on_end` from a thread, with a message, should it end unasked."""
+        threading.Thread(target=self._watch, args=(on_end,), daemon=True).start()
 
     @property
     def alive(self) -> bool:
@@ -154,8 +153,9 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
             send(self.pid, which)
 
-    def _watch(self, process: subprocess.Popen[bytes], on_end: Callable[[str], None]) -> None:
-        process.wait()
+    def _watch(self, on_end: Callable[[str], None]) -> None:
+        if self._process is not None:
+            self._process.wait()
         if not self._stopping.is_set():
             on_end(self._how_it_ended("ended unexpectedly"))
 

@@ -144,13 +144,15 @@ def test_an_unexpected_end_is_reported_and_a_wanted_one_is_not(tmp_path: Path) -
         ended.set()
 
     child = Child("short", ["/bin/sh", "-c", "echo oops; exit 9"], tmp_path / "log")
-    child.start(on_end)
+    child.start()
+    child.watch(on_end)
     assert ended.wait(10)
     assert told == ["short ended unexpectedly (exit code 9). Its last lines:\n  oops"]
     child.kill()
 
     child = Child("long", SLEEPER, tmp_path / "log")
-    child.start(on_end)
+    child.start()
+    child.watch(on_end)
     up(child)
     child.stop()
     time.sleep(0.1)
