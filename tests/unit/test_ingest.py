@@ -76,7 +76,9 @@ def refusal(value: bytes | None, step: Ingest | None = None, **headers: bytes) -
     [letter] = apply(step or ingest(), record(value, **headers))
     assert letter.topic == DEAD.name
     assert letter.value == (value or b"")[:PREFIX_BYTES]
-    return {name: text.decode() for name, text in letter.headers}
+    told = {name: text.decode() for name, text in letter.headers}
+    assert len(told) == len(letter.headers)  # each once
+    return told
 
 
 def test_a_touch_has_all_that_the_event_said() -> None:

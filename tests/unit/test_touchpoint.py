@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +179,23 @@ def test_errors_stay_readable() -> None:
     assert many.field == "commerce.lines[0]"
     assert len(many.error) < 300
     assert len(refusal(text(tenant=["x" * 50_000])).error) < 200
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_names_every_type_field_and_reason() -> None:
+    named = {*TYPES, *deadletter.REASONS}
+    for definition in (
+        {"properties": ADAPTER.json_schema()["properties"]},
+        *ADAPTER.json_schema()["$defs"].values(),
+    ):
+        named |= definition["properties"].keys()
+    assert {name for name in named if f"`{name}`" not in DOCS} == set()
+
+
+def test_the_example_of_the_reference_is_accepted() -> None:
+    parse(DOCS.split("```json\n")[1].split("```")[0].encode())
 
 
 def test_the_json_schema_can_be_made() -> None:
