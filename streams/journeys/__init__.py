@@ -1,0 +1,1 @@
+"""JOURNEYS: accounts from the snapshots of their fragments, their journeys and stages."""

@@ -1,0 +1,176 @@
+"""An account as its fragments tell it: members, facts and journeys, derived from the latest snapshots.
+
+Rules that are decided here:
+
+- an event that two fragments hold counts once: the copy in the fragment of the strongest kind of identifier
+  stays; of two of one kind, that of the smaller identifier;
+- a contact's periods in the account are the union of the employments that its strong fragments tell. A part
+  whose touches all name the account themselves proves a visit, not an employment: it counts for the periods
+  only where there is nothing else. Weak identifiers tell who owned a device when, never of employment;
+- facts about the firm on a person's fragment count only when they were told while that fragment was here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Fact, Part, Snapshot, kind_of
+from streams.journeys.stages import Touched
+from streams.journeys.walk import EVER, Person, Spell, Walked, walk
+
+_STRENGTH = {kind: i for i, kind in enumerate((*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS))}
+_json = msgspec.json.Encoder(order="sorted").encode
+
+Period = tuple[int, int]  # since, until (ms); -EVER, EVER where open
+
+
+class Account(NamedTuple):
+    """What now holds of an account."""
+
+    gone: bool  # no fragment is here any more
+    organisation: bool  # else it is one person without a firm
+    name: str
+    keys: list[str]  # kind:value, sorted
+    facts: dict[str, Any]  # about the firm, the best of each attribute
+    dense: bool
+    spells: list[Spell]  # by first appearance; one per contact and period
+    names: dict[str, str]  # contact -> name
+    identifiers: dict[str, list[str]]  # contact -> its strong identifiers
+    walked: Walked
+
+
+def derive(snapshots: Iterable[Snapshot]) -> Account:
+    """The account of these snapshots, the latest of each fragment; withdrawn ones count for nothing."""
+    there = [s for s in snapshots if not s.withdrawn]
+    there.sort(key=lambda s: (_STRENGTH.get(kind_of(s.identifier), len(_STRENGTH)), s.identifier))
+    keys = sorted(s.identifier for s in there if kind_of(s.identifier) in ACCOUNT_KINDS)
+    people = _people(there)
+    walked = walk(_touches(there), people)
+    names, identifiers = _contacts(there)
+    firm = _firm(there)
+    spells = sorted((spell for person in people.values() for spell in person.spells), key=_appearance)
+    name = _text(firm.get("name"))
+    if not name and not keys:
+        name = next((names[spell.contact] for spell in spells if spell.contact in names), "")
+    return Account(
+        gone=not there,
+        organisation=bool(keys),
+        name=name,
+        keys=keys,
+        facts=firm,
+        dense=any(s.dense for s in there),
+        spells=spells,
+        names=names,
+        identifiers=identifiers,
+        walked=walked,
+    )
+
+
+def best(facts: Sequence[Fact]) -> Any:
+    """The value of the fact that is used: lowest rank, then latest, then smallest as JSON. None: no facts.
+
+    >>> best([Fact(3, 20, "web", "Acme"), Fact(1, 10, "crm", "Acme B.V.")])
+    'Acme B.V.'
+    """
+    if len(facts) == 1:
+        return facts[0].value
+    return min(facts, key=lambda f: (f.rank, -f.at, _json(f.value))).value if facts else None
+
+
+def _touches(snapshots: list[Snapshot]) -> list[Touched]:
+    """The account's touches in event time, each event once; `snapshots` are sorted, strongest first."""
+    touches: dict[tuple[str, str], Touched] = {}
+    for snapshot in snapshots:
+        for part in snapshot.parts:
+            contact = part.contact
+            for touch in part.touches:
+                key = (touch.source, touch.event_id)
+                if key not in touches:
+                    touches[key] = Touched(touch.at, touch.source, touch.event_id, contact, touch)
+    return sorted(touches.values())
+
+
+def _people(snapshots: list[Snapshot]) -> dict[str, Person]:
+    employed: dict[str, set[Period]] = {}
+    visited: dict[str, set[Period]] = {}
+    contacts: set[str] = set()
+    for snapshot in snapshots:
+        strong = kind_of(snapshot.identifier) in STRONG_KINDS
+        for part in snapshot.parts:
+            if not part.contact:
+                continue
+            contacts.add(part.contact)
+            if strong:
+                told = visited if _visit(part) else employed
+                told.setdefault(part.contact, set()).add(_period(part))
+    return {c: Person(c, _union(employed.get(c) or visited.get(c) or {(-EVER, EVER)})) for c in contacts}
+
+
+def _visit(part: Part) -> bool:
+    return bool(part.touches) and all(touch.account for touch in part.touches)
+
+
+def _period(part: Part) -> Period:
+    return (-EVER if part.since is None else part.since, EVER if part.until is None else part.until)
+
+
+def _union(periods: Iterable[Period]) -> list[Period]:
+    """The periods joined where they touch or overlap, ascending.
+
+    >>> _union({(5, 9), (1, 3), (3, 4)})
+    [(1, 4), (5, 9)]
+    """
+    joined: list[Period] = []
+    for since, until in sorted(periods):
+        if joined and since <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(until, joined[-1][1]))
+        else:
+            joined.append((since, until))
+    return joined
+
+
+def _contacts(snapshots: list[Snapshot]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Name and strong identifiers per contact. A device's `name` goes to who owned it when it was told."""
+    told: dict[str, list[Fact]] = {}
+    identifiers: dict[str, list[str]] = {}
+    for snapshot in snapshots:
+        fact = snapshot.facts.get("name")
+        kind = kind_of(snapshot.identifier)
+        if kind in ACCOUNT_KINDS:
+            continue
+        strong = kind in STRONG_KINDS
+        for contact in {part.contact for part in snapshot.parts if part.contact} if strong else ():
+            identifiers.setdefault(contact, []).append(snapshot.identifier)
+        if fact is not None:
+            for contact in {p.contact for p in snapshot.parts if p.contact and (strong or _holds(p, fact))}:
+                told.setdefault(contact, []).append(fact)
+    return {c: name for c, facts in told.items() if (name := _text(best(facts)))}, identifiers
+
+
+def _firm(snapshots: list[Snapshot]) -> dict[str, Any]:
+    told: dict[str, list[Fact]] = {}
+    for snapshot in snapshots:
+        if not snapshot.facts:
+            continue
+        if kind_of(snapshot.identifier) in ACCOUNT_KINDS:
+            for attribute, fact in snapshot.facts.items():
+                told.setdefault(attribute, []).append(fact)
+            continue
+        for attribute, fact in snapshot.facts.items():
+            if attribute.startswith("organisation.") and any(_holds(part, fact) for part in snapshot.parts):
+                told.setdefault(attribute.removeprefix("organisation."), []).append(fact)
+    return {attribute: best(facts) for attribute, facts in told.items()}
+
+
+def _holds(part: Part, fact: Fact) -> bool:
+    since, until = _period(part)
+    return since <= fact.at < until
+
+
+def _appearance(spell: Spell) -> tuple[int, str, int]:
+    return (spell.first.at if spell.first else EVER, spell.contact, spell.since)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

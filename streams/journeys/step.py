@@ -1,0 +1,303 @@
+"""JOURNEYS, the pure step: keeps the latest snapshot per fragment, publishes what changed of an account.
+
+Rows. Group `key_of(tenant, "account", account id)`: one per fragment (member `key_of(tenant, identifier)`,
+value: the snapshot as it came, decoded only when the account is computed), `HEAD`, `LEDGER` (what was
+published, streams.journeys.ledger) and `PROFILE` (the profile as it was sent). Group `key_of("clock")`: the
+ticks, one row.
+
+When an account is published: `run` (not live): at a drain that all FRAGMENTS partitions have ticked, every
+account that changed. Live: at once; after fragments joined or left it, only when none has done so for
+`settle_ms`; its profile at most once per `settle_ms`. An account that has not changed is published when the
+clock passes the end of its journey.
+
+An account that cannot be computed harms no other: a dead letter names it, and it is tried again when one of
+its snapshots changes and after a restart.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from schemas import deadletter, events, topics
+from schemas.events import AccountProfile, JourneyEvent
+from schemas.internal import Snapshot, Tick
+from schemas.keys import partition_of
+from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
+from streams.journeys import ledger as ledgers
+from streams.journeys import profile as profiles
+from streams.journeys.account import Account, derive
+from streams.journeys.ledger import Ledger, Said
+from streams.session import unpack_version
+
+HEAD, LEDGER, PROFILE = b"", b"ledger", b"profile"
+_FRAGMENT_BYTES = 16  # the length of a fragment's member key; no other member is as long
+
+_pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+
+
+class Header(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
+    """The beginning of a `Snapshot`: what it takes to store one."""
+
+    tenant: str
+    account: str
+    identifier: str
+    version: bytes
+    withdrawn: bool
+
+
+class Head(msgspec.Struct, array_like=True, frozen=True):
+    """An account's row beside its fragments."""
+
+    tenant: str
+    account: str
+    dirty: bool  # changed since it was published
+    closes_at: int | None = None  # end of its open journey if nothing more is heard, ms
+    digest: str = ""  # of the profile sent last
+    profile_id: str = ""  # its id; empty: none was sent
+    profiled: int = 0  # when, wall time in ms
+
+
+class Clock(msgspec.Struct, array_like=True, frozen=True):
+    """Of every FRAGMENTS partition its highest tick and drain; the drain that was published last."""
+
+    ticks: dict[int, tuple[int, int]]
+    drained: int
+
+
+_message = msgspec.msgpack.Decoder(Header | Tick).decode
+_header = msgspec.msgpack.Decoder(Header).decode
+_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+_head = msgspec.msgpack.Decoder(Head).decode
+_ledger = msgspec.msgpack.Decoder(Ledger).decode
+_clock = msgspec.msgpack.Decoder(Clock).decode
+_profile = msgspec.json.Decoder(AccountProfile).decode
+
+
+class Journeys:
+    """The step; see the module."""
+
+    name = "journeys"
+    inputs = (topics.SNAPSHOTS.name,)
+    stateful = True
+
+    def __init__(self, config: StepConfig) -> None:
+        self._config = config
+        self._clock_group = config.key_of("clock")
+        self._clock = Clock({}, 0)
+        # What follows is derived from the rows: accounts to publish -> (from when on, wall ms; whether they
+        # are to be still first), and a heap of journey ends with the earliest one in it per account.
+        self._dirty: dict[Group, tuple[int, bool]] = {}
+        self._recovered: list[Group] = []
+        self._ends: list[tuple[int, Group]] = []
+        self._end: dict[Group, int] = {}
+
+    def recovered(self, rows: Rows) -> None:
+        """Find the accounts that are still to be published, the journeys that are still open, the clock."""
+        for group in rows.groups():
+            value = rows.get(group)
+            if value is None:
+                continue
+            if group == self._clock_group:
+                self._clock = _clock(value)
+                continue
+            head = _head(value)
+            if head.dirty:
+                self._recovered.append(group)
+            self._arm(group, head.closes_at)
+
+    def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
+        """Store snapshots, follow the clock, publish the accounts whose time has come."""
+        messages = [(_message(record.value or b""), record.value or b"") for record in records]
+        for group in self._recovered:  # their fragments may still be arriving: as if they had just joined
+            self._dirty[group] = (now + self._config.settle_ms, True)
+        self._recovered = []
+        ticks: list[Tick] = []
+        for message, value in messages:
+            if isinstance(message, Tick):
+                ticks.append(message)
+            else:
+                self._store(rows, message, value, now)
+        drained = self._tick(rows, ticks, now) if ticks else False
+        if self._config.live:
+            due = [group for group, (since, _) in self._dirty.items() if since <= now]
+        else:
+            due = list(self._dirty) if drained else []
+        return [output for group in due for output in self._publish(rows, group, version, now)]
+
+    def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
+        """All events of a ledger row, or the profile of a profile row, as they were sent; else nothing."""
+        value = rows.get(group, member)
+        if value is None:
+            return []
+        if member == LEDGER:
+            ledger = _ledger(value)
+            return self._events(group, ledger, ledger.said, version)
+        if member == PROFILE:
+            profile = msgspec.structs.replace(_profile(value), version=unpack_version(version))
+            return [self._output(topics.PROFILES.name, group, profile, _json(profile))]
+        return []
+
+    def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
+        """What only a session that had lost the partition said is taken back (`Retracts`)."""
+        ours = rows.get(group, member)
+        if member == LEDGER:
+            said = _ledger(theirs)
+            empty = Ledger(said.tenant, said.account, [], [])
+            adopted = ledgers.adopt(_ledger(ours) if ours is not None else empty, said)
+            if adopted.said:
+                rows.put(group, LEDGER, _pack(adopted))
+        elif member == PROFILE and ours is None:
+            rows.put(group, PROFILE, _json(profiles.taken_back(_profile(theirs))))
+
+    @property
+    def clock(self) -> int:
+        """T in ms: the least tick of all FRAGMENTS partitions; 0 until each has ticked."""
+        if len(self._clock.ticks) < self._config.partitions:
+            return 0
+        return min(at for at, _ in self._clock.ticks.values())
+
+    def _store(self, rows: Rows, header: Header, value: bytes, now: int) -> None:
+        key_of = self._config.key_of
+        group = key_of(header.tenant, "account", header.account)
+        member = key_of(header.tenant, header.identifier)
+        stored = rows.get(group, member)
+        former = _header(stored) if stored is not None else None
+        if former is not None and former.version >= header.version:
+            return
+        rows.put(group, member, value)
+        if group not in self._dirty:
+            self._mark(rows, group, Head(header.tenant, header.account, dirty=True))
+        was_here = former is not None and not former.withdrawn
+        if was_here == header.withdrawn:  # the fragment joined or left
+            self._dirty[group] = (now + self._config.settle_ms, True)
+        elif not self._dirty.get(group, (0, False))[1]:
+            self._dirty[group] = (now, False)
+
+    def _mark(self, rows: Rows, group: Group, new: Head) -> None:
+        """Note in the account's row that it is to be published; `new` is the row of an unknown account."""
+        value = rows.get(group)
+        head = _head(value) if value is not None else None
+        if head is None or not head.dirty:
+            rows.put(group, HEAD, _pack(msgspec.structs.replace(head, dirty=True) if head else new))
+
+    def _tick(self, rows: Rows, ticks: Iterable[Tick], now: int) -> bool:
+        """Take ticks; True when a new drain has come from all partitions."""
+        highest = dict(self._clock.ticks)
+        for tick in ticks:
+            at, drain = highest.get(tick.source, (0, 0))
+            highest[tick.source] = (max(at, tick.at), max(drain, tick.drain))
+        drain = min(drain for _, drain in highest.values()) if len(highest) >= self._config.partitions else 0
+        drained = drain > self._clock.drained
+        self._clock = Clock(highest, max(drain, self._clock.drained))
+        rows.put(self._clock_group, HEAD, _pack(self._clock))
+        self._end_journeys(rows, now)
+        return drained
+
+    def _end_journeys(self, rows: Rows, now: int) -> None:
+        """Mark the accounts whose open journey's end the clock has passed."""
+        clock = self.clock
+        while self._ends and self._ends[0][0] < clock:
+            end, group = heapq.heappop(self._ends)
+            if self._end.get(group) != end:
+                continue  # an earlier one was put in its place
+            del self._end[group]
+            value = rows.get(group)
+            head = _head(value) if value is not None else None
+            if head is None or head.closes_at is None:
+                continue
+            if head.closes_at >= clock:
+                self._arm(group, head.closes_at)
+                continue
+            self._mark(rows, group, head)
+            self._dirty.setdefault(group, (now, False))
+
+    def _arm(self, group: Group, closes_at: int | None) -> None:
+        """See to it that the account is looked at when the clock passes `closes_at`.
+
+        One entry per account, however often its end moves: later ends are found when the entry comes up.
+        """
+        if closes_at is not None and closes_at < self._end.get(group, closes_at + 1):
+            self._end[group] = closes_at
+            heapq.heappush(self._ends, (closes_at, group))
+
+    def _publish(self, rows: Rows, group: Group, version: Version, now: int) -> list[Output]:
+        try:
+            return self._difference(rows, group, version, now)
+        except Exception as error:  # whatever it is, the other accounts go on
+            del self._dirty[group]
+            return [self._refuse(rows, group, error)]
+
+    def _difference(self, rows: Rows, group: Group, version: Version, now: int) -> list[Output]:
+        members = rows.group(group)
+        head = _head(members[HEAD])
+        account = derive(_snapshot(v) for m, v in members.items() if len(m) == _FRAGMENT_BYTES)
+        value = members.get(LEDGER)
+        before = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
+        held = ledgers.holdings(account, self.clock)
+        ref = ledgers.ref(head.account, account)
+        ledger, told = ledgers.settle(before, held, ref, account.identifiers, now)
+        outputs = self._events(group, ledger, told, version)
+        head, sent = self._profile(head, account, version, now)
+        journeys = account.walked.journeys
+        end = journeys[-1].closes_at if journeys and journeys[-1].closes_at >= self.clock else None
+        changed = {HEAD: _pack(msgspec.structs.replace(head, closes_at=end))}
+        if told:
+            changed[LEDGER] = _pack(ledger)
+        if sent is not None:
+            changed[PROFILE] = _json(sent)
+            outputs.append(self._output(topics.PROFILES.name, group, sent, changed[PROFILE]))
+        for member, value in changed.items():  # nothing can fail any more
+            rows.put(group, member, value)
+        self._arm(group, end)
+        if head.dirty:
+            self._dirty[group] = (head.profiled + self._config.settle_ms, False)
+        else:
+            del self._dirty[group]
+        return outputs
+
+    def _profile(
+        self, head: Head, account: Account, version: Version, now: int
+    ) -> tuple[Head, AccountProfile | None]:
+        """The head after this, still dirty if the profile has to wait, and the profile to send, if any."""
+        content = profiles.content(head.tenant, head.account, account)
+        digest = profiles.digest(content)
+        clean = msgspec.structs.replace(head, dirty=False)
+        if digest == head.digest or (account.gone and not head.profile_id):
+            return clean, None
+        if self._config.live and head.profiled <= now < head.profiled + self._config.settle_ms:
+            return msgspec.structs.replace(head, dirty=True), None
+        sent = profiles.publish(content, digest, head.profile_id, now, version)
+        return msgspec.structs.replace(clean, digest=digest, profile_id=sent.id, profiled=now), sent
+
+    def _events(self, group: Group, ledger: Ledger, said: Iterable[Said], version: Version) -> list[Output]:
+        made = [ledgers.event(ledger, one, version) for one in said]
+        return [self._output(topics.EVENTS.name, group, event, _json(event)) for event in made]
+
+    def _output(self, topic: str, group: Group, event: JourneyEvent | AccountProfile, body: bytes) -> Output:
+        partition = partition_of(group, self._config.partitions)
+        return Output(topic, partition, group, body, events.headers(event))
+
+    def _refuse(self, rows: Rows, group: Group, error: Exception) -> Output:
+        """The dead letter for an account that cannot be computed.
+
+        No record is to blame, so its offset is negative: a number that stands for the account.
+        """
+        try:
+            head = _head(rows.get(group) or b"")
+            named = {"tenant": head.tenant, "account": head.account}
+        except msgspec.MsgspecError:
+            named = {"account": group.hex()}
+        body = _json(named)
+        headers = deadletter.headers(
+            reason="processing_error",
+            field="account",
+            error=f"{type(error).__name__}: {error}",
+            topic=topics.SNAPSHOTS.name,
+            partition=self._config.partition,
+            offset=-1 - int.from_bytes(group[:6], "big"),
+            generation=self._config.generation,
+            original=body,
+        )
+        return Output(topics.DEAD.name, self._config.partition, group, body, headers)

@@ -1,0 +1,143 @@
+"""The walk over an account's touches in event time: journeys cut by gaps, their stages and moments, members.
+
+Pure arithmetic on touches: the same set gives the same journeys, whatever the order it arrived in.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from schemas.internal import PERSON
+from streams.journeys.stages import JOURNEY_GAP_MS, MOMENT_OF, NAMES, NO_LIFE, PURCHASE, Progress, Touched
+
+EVER = 1 << 62  # ms: later than any time
+
+
+class Spell:
+    """One period of a contact in the account, open or not, and what was seen of the contact in it."""
+
+    __slots__ = ("contact", "first", "last", "since", "stage", "touches", "until")
+
+    def __init__(self, contact: str, since: int, until: int) -> None:
+        self.contact = contact
+        self.since = since  # ms; -EVER: since ever
+        self.until = until  # ms, not included; EVER: still
+        self.touches = 0  # by any actor
+        self.first: Touched | None = None  # first touch by the person, opened mail included
+        self.last: int | None = None  # ms, likewise
+        self.stage = ""  # the contact's own, in the last journey it took part in during this period
+
+    @property
+    def appeared(self) -> int | None:
+        """When the contact appeared here: the start of the employment, else the first touch, else unknown."""
+        if self.since != -EVER:
+            return self.since
+        return self.first.at if self.first else None
+
+
+class Person:
+    """A contact of the account: its periods (ascending) and its progress in the journey that is walked."""
+
+    __slots__ = ("progress", "spells")
+
+    def __init__(self, contact: str, periods: Iterable[tuple[int, int]]) -> None:
+        self.spells = [Spell(contact, since, until) for since, until in periods]
+        self.progress: Progress | None = None
+
+    def spell(self, at: int) -> Spell:
+        """The period that `at` falls in; between two, the earlier one; before all, the first."""
+        found = self.spells[0]
+        if len(self.spells) > 1:
+            for spell in self.spells:
+                if spell.since <= at:
+                    found = spell
+        return found
+
+
+class Journey:
+    """One journey: its first and last touch, the stages reached, the first of each crucial moment."""
+
+    __slots__ = ("last", "moments", "opened", "progress")
+
+    def __init__(self, opened: Touched) -> None:
+        self.opened = opened
+        self.last = opened
+        self.progress = Progress("")
+        self.moments: dict[str, Touched] = {}
+
+    @property
+    def closes_at(self) -> int:
+        """When it ends if nothing more is heard, in ms: a touch at that very time still belongs to it."""
+        return self.last.at + JOURNEY_GAP_MS
+
+    @property
+    def stages(self) -> list[tuple[str, Touched]]:
+        """The stages entered, in order; one that was completed after a further one is a moment instead."""
+        reached, late = self.progress.reached, self.progress.late
+        return [(NAMES[index], reached[index]) for index in sorted(reached) if index not in late]
+
+    @property
+    def crucial(self) -> list[tuple[str, Touched]]:
+        """The crucial moments, those of `MOMENTS` and stages completed after a further one, by name."""
+        late = {NAMES[index]: self.progress.reached[index] for index in self.progress.late}
+        return sorted({**self.moments, **late}.items())
+
+    def take(self, touched: Touched, person: Person | None) -> None:
+        """Add the next touch."""
+        self.last = touched
+        member = None
+        if person is not None:
+            member = person.progress
+            if member is None:
+                member = person.progress = Progress(touched.contact)
+            member.advance(touched, None)
+        progress = self.progress
+        progress.advance(touched, member)
+        moment = MOMENT_OF.get(touched.touch.type)
+        if moment is None or moment.name in self.moments:
+            return
+        order = progress.reached.get(PURCHASE)
+        if not moment.after_order or (order is not None and order.at < touched.at):
+            self.moments[moment.name] = touched
+
+
+class Walked(NamedTuple):
+    """What a walk found; times in ms."""
+
+    journeys: list[Journey]
+    touches: int  # by any actor
+    first_seen: int | None  # by a person, opened mail included
+    last_seen: int | None
+
+
+def walk(touches: list[Touched], people: dict[str, Person]) -> Walked:
+    """Walk over the touches, sorted, of the people given (every contact named must be there)."""
+    journeys: list[Journey] = []
+    ends = -EVER  # when the journey that is walked ends, ms
+    first_seen: int | None = None
+    last_seen: int | None = None
+    for touched in touches:
+        at, _, _, contact, touch = touched
+        person = people[contact] if contact else None
+        spell = person.spell(at) if person is not None else None
+        if spell is not None:
+            spell.touches += 1
+        if touch.actor != PERSON:
+            continue
+        last_seen = at
+        if first_seen is None:
+            first_seen = at
+        if spell is not None:
+            spell.last = at
+            if spell.first is None:
+                spell.first = touched
+        if touch.type in NO_LIFE:
+            continue
+        if at > ends:
+            journeys.append(Journey(touched))
+            for other in people.values():
+                other.progress = None
+        ends = at + JOURNEY_GAP_MS
+        journeys[-1].take(touched, person)
+        if spell is not None and person is not None and person.progress is not None:
+            spell.stage = NAMES[person.progress.furthest]
+    return Walked(journeys, len(touches), first_seen, last_seen)

@@ -1,0 +1,126 @@
+"""Accounts in words: snapshots by hand, the step driven without a session, outputs read and folded."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from schemas import topics
+from schemas.internal import OTHER, PERSON, Fact, Mini, Part, Snapshot, Tick
+from schemas.keys import hasher
+from schemas.times import from_rfc3339
+from streams.core import Output, Record, Rows, StepConfig
+from streams.journeys.account import Account, derive
+from streams.journeys.step import Journeys
+from streams.session import pack_version
+
+KEY_OF = hasher("secret")
+TENANT, ACCOUNT = "acme", "a00000000000001"
+DAY = 86_400_000
+START = from_rfc3339("2025-01-01T00:00:00Z")
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def touch(at: int | str, type: str = "page_viewed", **other: Any) -> Mini:
+    """A touch at `at` (ms, or RFC 3339)."""
+    ms = from_rfc3339(at) if isinstance(at, str) else at
+    event_id = other.get("event_id") or f"{type}@{ms}"
+    return Mini(
+        ms,
+        0,
+        event_id,
+        other.get("source", "web"),
+        type,
+        other.get("actor", PERSON),
+        OTHER,
+        other.get("account", ""),
+        other.get("topic", ""),
+        "",
+        other.get("order", ""),
+        "web",
+    )
+
+
+def fragment(identifier: str, *parts: Part, seq: int = 1, facts: dict[str, Fact] | None = None) -> Snapshot:
+    return Snapshot(
+        TENANT, ACCOUNT, identifier, pack_version(1, 1, seq), False, False, list(parts), facts or {}
+    )
+
+
+def gone(identifier: str, seq: int) -> Snapshot:
+    return Snapshot(TENANT, ACCOUNT, identifier, pack_version(1, 1, seq), True, False, [], {})
+
+
+def of(contact: str, *touches: Mini, since: int | None = None, until: int | None = None) -> Part:
+    return Part(contact, since, until, list(touches))
+
+
+def account(*snapshots: Snapshot) -> Account:
+    return derive(snapshots)
+
+
+def one(*touches: Mini) -> Account:
+    """An account of one person with these touches."""
+    return account(fragment("email:jane@acme.nl", of("jane", *touches)))
+
+
+def stages(given: Account) -> list[dict[str, int]]:
+    """The stages entered per journey."""
+    return [{name: touched.at for name, touched in j.stages} for j in given.walked.journeys]
+
+
+class Driven:
+    """The step, driven by hand; keeps all that it sent."""
+
+    failing = False  # whether dead letters are expected
+
+    def __init__(self, *, live: bool = False, partitions: int = 1, rows: Rows | None = None) -> None:
+        self.config = StepConfig(0, partitions, 1, KEY_OF, live=live)
+        self.rows = rows or Rows()
+        self.step = Journeys(self.config)
+        self.step.recovered(self.rows)
+        self.sent: list[Output] = []
+        self.seq = 0
+        self.drains = 0
+
+    def feed(self, *messages: Snapshot | Tick, now: int = START) -> list[Output]:
+        self.seq += 1
+        records = [Record(topics.SNAPSHOTS.name, 0, i, 0, b"", _pack(m)) for i, m in enumerate(messages)]
+        sent = self.step.apply(self.rows, records, pack_version(1, 1, self.seq), now)
+        self.rows.keep()
+        self.sent += sent
+        assert self.failing or all(output.topic != topics.DEAD.name for output in sent), sent
+        return sent
+
+    def drain(self, at: int = START, now: int = START) -> list[Output]:
+        self.drains += 1
+        ticks = [Tick(source, at, self.drains) for source in range(self.config.partitions)]
+        return self.feed(*ticks, now=now)
+
+    def restarted(self) -> "Driven":
+        again = Driven(live=self.config.live, partitions=self.config.partitions, rows=self.rows)
+        again.seq, again.drains, again.sent = self.seq, self.drains, self.sent
+        return again
+
+
+def events(outputs: list[Output]) -> list[dict[str, Any]]:
+    return [json.loads(o.value or b"") for o in outputs if o.topic == topics.EVENTS.name]
+
+
+def profiles(outputs: list[Output]) -> list[dict[str, Any]]:
+    return [json.loads(o.value or b"") for o in outputs if o.topic == topics.PROFILES.name]
+
+
+def folded(outputs: list[Output]) -> dict[tuple[str, str, str], tuple[str, list[str], str | None]]:
+    """What holds after all outputs: (subject, kind, natural key) -> time, cause, contact."""
+    last: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for event in events(outputs):
+        key = (event["subject"], event["kind"], event["natural_key"])
+        if key not in last or last[key]["version"] <= event["version"]:
+            last[key] = event
+    return {
+        key: (e["occurred_at"], e.get("caused_by", []), e.get("contact", {}).get("id"))
+        for key, e in last.items()
+        if not e.get("retracted")
+    }
