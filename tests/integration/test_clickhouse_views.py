@@ -1,0 +1,486 @@
+"""From messages through the sink into the embedded ClickHouse, and what analysts then read in the views."""
+
+import asyncio
+import csv
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from chdb_process import ChdbServer
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from schemas import deadletter
+from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent, Member
+from schemas.identity import MapRow, Span
+from schemas.internal import Line, Touch
+from schemas.times import from_rfc3339
+from schemas.topics import DEAD, EVENTS, MAP, PROFILES, VALID
+from streams import clickhouse
+from streams.core import Record
+from streams.sink.insert import Inserter, Server
+from streams.sink.rows import Refused, plan
+
+pytestmark = pytest.mark.embedded
+
+pack = msgspec.msgpack.Encoder().encode
+encode = msgspec.json.Encoder().encode
+VIEWS = {
+    "v_accounts",
+    "v_contacts",
+    "v_dead_letters",
+    "v_journey_events",
+    "v_journeys",
+    "v_members",
+    "v_stage_transitions",
+    "v_touchpoints",
+}
+
+
+class Warehouse:
+    """What the sink and an analyst do, for one tenant per test."""
+
+    def __init__(self, dsn: str, tenant: str) -> None:
+        self.dsn = dsn
+        self.tenant = tenant
+        self.inserter = Inserter(Server(dsn).insert)
+
+    def feed(self, *records: Record) -> list[Refused]:
+        return asyncio.run(self.inserter.insert(plan(records).blocks))
+
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        return json.loads(clickhouse.query(self.dsn, sql, "json"))
+
+    def rows(self, view: str, columns: str, order: str = "") -> list[tuple[Any, ...]]:
+        sql = f"SELECT {columns} FROM {view} WHERE tenant = '{self.tenant}' ORDER BY {order or columns}"
+        return [tuple(row.values()) for row in self.ask(sql)]
+
+    def touch(self, event_id: str, identifier: str, at: str, **changes: Any) -> Record:
+        strong = [identifier] if identifier.startswith(("email:", "contact_id:", "user_id:")) else []
+        plain = {
+            **dict.fromkeys(
+                ("content", "commerce", "campaign", "contact", "organisation", "consent", "extra")
+            ),
+            **{"tenant": self.tenant, "source": "web", "type": "page_viewed", "type_name": "", "digest": 5},
+            **{
+                "account": "",
+                "strong": strong,
+                "weak": [],
+                "actor": 0,
+                "channel": "web",
+                "rank": 3,
+                "lines": [],
+            },
+        }
+        fields = {name: {} if value is None else value for name, value in plain.items()} | changes
+        value = Touch(event_id=event_id, identifier=identifier, occurred_at=from_rfc3339(at), **fields)
+        return Record(VALID.name, 0, 0, 0, b"", pack(value))
+
+    def mapped(self, identifier: str, *spans: Span, seq: int = 1, **accounts: str) -> Record:
+        named = {f"domain:{name}.nl": account for name, account in accounts.items()}
+        row = MapRow(self.tenant, identifier, (0, 1, seq), list(spans), named)
+        return Record(MAP.name, 0, 0, 0, b"", encode(row))
+
+    def event(self, kind: str, key: str, at: str, seq: int, **changes: Any) -> Record:
+        plain = {
+            "id": f"{kind}-{key}-{seq}",
+            "type": f"{kind}_told",
+            "account": AccountRef("a1", ["domain:acme.nl"], "Acme", "purchase", "a1.1"),
+            "definition_version": "1",
+            "emitted_at": "2026-01-01T00:00:00Z",
+        }
+        fields = {"tenant": self.tenant, "subject": "a1", "kind": kind, "natural_key": key, "occurred_at": at}
+        value = JourneyEvent(**plain | fields | changes, version=(0, 1, seq))
+        return Record(EVENTS.name, 0, 0, 0, b"", encode(value))
+
+    def profile(self, seq: int, members: Sequence[Member] = (), **changes: Any) -> Record:
+        texts = ("id", "type", "occurred_at", "emitted_at", "crm_account_id", "industry", "country")
+        plain = {
+            **dict.fromkeys(texts, ""),
+            **dict.fromkeys(("stage_since", "first_seen", "last_seen", "employees")),
+            **{"subject": "a1", "kind": "organisation", "name": "Acme", "keys": ["domain:acme.nl"]},
+            **{"stage": "awareness", "journey_id": "a1.1", "touches": 3, "dense": False, "gone": False},
+        }
+        fields = {
+            "tenant": self.tenant,
+            "version": (0, 1, seq),
+            "members": list(members),
+            "definition_version": "1",
+        }
+        return Record(PROFILES.name, 0, 0, 0, b"", encode(AccountProfile(**plain | fields | changes)))
+
+
+@pytest.fixture(scope="module")
+def dsn(chdb: ChdbServer) -> str:
+    clickhouse.wait_until_up(chdb.dsn, 10)
+    both = [threading.Thread(target=clickhouse.migrate, args=(chdb.dsn,)) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    return chdb.dsn
+
+
+@pytest.fixture
+def at(dsn: str, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    return Warehouse(dsn, request.node.name)
+
+
+def member(contact: str, name: str = "", until: str | None = None, touches: int = 1) -> Member:
+    return Member(
+        contact, name, [f"email:{contact}@acme.nl"], None, until, None, None, touches, "awareness", 0.5
+    )
+
+
+def test_migrating_again_does_nothing(dsn: str) -> None:
+    assert clickhouse.migrate(dsn) == []
+
+
+def test_every_view_and_column_is_explained(at: Warehouse) -> None:
+    tables = at.ask(
+        "SELECT name, comment FROM system.tables WHERE database = 'journeys' AND name LIKE 'v\\_%'"
+    )
+    assert {t["name"] for t in tables} == VIEWS
+    assert all(t["comment"] for t in tables)
+    columns = at.ask(
+        "SELECT table, groupArray(name) AS names, countIf(comment = '') AS silent FROM "
+        "(SELECT * FROM system.columns WHERE database = 'journeys' AND NOT default_kind = 'MATERIALIZED' "
+        "AND table NOT IN ('stitched', 'journey_facts_of_events', 'schema_versions') "
+        "ORDER BY table, position) GROUP BY table"
+    )
+    assert [c["table"] for c in columns if c["silent"]] == []
+    assert {c["names"][0] for c in columns if c["table"] in VIEWS} == {"tenant"}
+    assert len(columns) == len(VIEWS) + 6
+    assert at.ask("SELECT engine FROM system.databases WHERE name = 'journeys'") == [{"engine": "Atomic"}]
+
+
+def test_a_touch_belongs_to_the_span_that_holds_it(at: Warehouse) -> None:
+    cookie, jane = "anonymous_id:k", "email:jane@acme.nl"
+    at.feed(
+        at.touch("early", cookie, "2025-01-01T00:00:00Z"),
+        at.touch("mine", cookie, "2025-02-01T00:00:00Z"),
+        at.touch("hers", cookie, "2025-03-01T00:00:00Z"),
+        at.touch("before", jane, "2025-05-31T23:59:59.999Z"),
+        at.touch("after", jane, "2025-06-01T00:00:00Z"),
+        at.touch("nobody", "anonymous_id:stray", "2025-01-01T00:00:00Z"),
+    )
+    nothing = [(e, "", "") for e in ("after", "before", "early", "hers", "mine", "nobody")]
+    assert at.rows("v_touchpoints", "event_id, contact_id, account_id") == nothing
+    at.feed(
+        at.mapped(cookie, Span("2025-02-01T00:00:00Z", "c1", "a1"), Span("2025-03-01T00:00:00Z", "c2", "a2")),
+        at.mapped(jane, Span(None, "c1", "a1"), Span("2025-06-01T00:00:00Z", "c1", "a2")),
+    )
+    assert at.rows("v_touchpoints", "event_id, contact_id, account_id") == [
+        ("after", "c1", "a2"),
+        ("before", "c1", "a1"),
+        ("early", "", ""),
+        ("hers", "c2", "a2"),
+        ("mine", "c1", "a1"),
+        ("nobody", "", ""),
+    ]
+
+
+def test_the_account_that_a_touch_names_comes_first(at: Warehouse) -> None:
+    jane, key = "email:jane@acme.nl", "domain:client.nl"
+    at.feed(
+        at.touch("own", jane, "2025-01-01T00:00:00Z"),
+        at.touch("for", jane, "2025-01-01T00:00:00Z", account="domain:client.nl"),
+        at.touch("unresolved", jane, "2025-01-01T00:00:00Z", account="domain:new.nl"),
+        at.touch("firm only", key, "2025-01-01T00:00:00Z", account=key),
+        at.touch("no key", "", "2025-01-01T00:00:00Z"),
+        at.mapped(jane, Span(None, "c1", "a1"), client="a2"),
+        at.mapped(key, Span(None, None, "a2")),
+    )
+    assert at.rows("v_touchpoints", "event_id, contact_id, account_id") == [
+        ("firm only", "", "a2"),
+        ("for", "c1", "a2"),
+        ("no key", "", ""),
+        ("own", "c1", "a1"),
+        ("unresolved", "c1", ""),
+    ]
+
+
+def test_the_latest_map_row_holds_whatever_came_last(at: Warehouse) -> None:
+    jane = "email:jane@acme.nl"
+    at.feed(at.touch("e", jane, "2025-01-01T00:00:00Z"), at.mapped(jane, Span(None, "c9", "a9"), seq=9))
+    at.feed(at.mapped(jane, Span(None, "c1", "a1"), seq=1))
+    assert at.rows("v_touchpoints", "contact_id, account_id") == [("c9", "a9")]
+    assert at.rows("v_contacts", "contact_id") == [("c9",)]
+
+
+def test_one_row_per_event_the_least_of_its_copies(at: Warehouse) -> None:
+    first, second = "2025-01-01T00:00:00Z", "2025-01-01T00:00:00.001Z"
+    at.feed(
+        at.touch("e", "email:b@acme.nl", second, digest=1), at.touch("e", "email:a@acme.nl", first, digest=9)
+    )
+    at.feed(at.touch("e", "email:c@acme.nl", first, digest=8))
+    at.feed(
+        at.touch("e", "email:a@acme.nl", first, digest=9), at.touch("e", "email:x@x.nl", first, source="app")
+    )
+    assert at.rows("v_touchpoints", "source, event_id, identifier, occurred_at") == [
+        ("app", "e", "email:x@x.nl", "2025-01-01T00:00:00.000Z"),
+        ("web", "e", "email:c@acme.nl", "2025-01-01T00:00:00.000Z"),
+    ]
+
+
+def test_tenants_never_meet(at: Warehouse) -> None:
+    other = Warehouse(at.dsn, f"{at.tenant} other")
+    jane = "email:jane@acme.nl"
+    for one in (at, other):
+        one.feed(one.touch("e", jane, "2025-01-01T00:00:00Z"))
+    other.feed(other.mapped(jane, Span(None, "c1", "a1")))
+    assert at.rows("v_touchpoints", "event_id, contact_id") == [("e", "")]
+    assert at.rows("v_contacts", "contact_id") == []
+
+
+def test_an_order_with_lines_facts_and_the_rest(at: Warehouse) -> None:
+    lines = [
+        Line("s1", "pumps", "b", "2", "12.5"),
+        Line("s2", "pumps", "", "", ""),
+        Line("s3", "", "", "1", "3"),
+    ]
+    at.feed(
+        at.touch(
+            "o",
+            "email:j@acme.nl",
+            "2025-01-01T00:00:00.050Z",
+            type="order_placed",
+            lines=lines,
+            commerce={"order_id": "9", "value": "4612.7512345678", "currency": "EUR"},
+            content={"topic": "pumps", "url": "https://x/?q='\\\"\n"},
+            contact={"name": "Jan \U0001f600"},
+            consent={"email": True},
+            extra={"x": [1]},
+        )
+    )
+    columns = (
+        "order_value, currency, product_families, lines, url, contact_facts, consent, extra, occurred_at"
+    )
+    assert at.rows("v_touchpoints", columns, "event_id") == [
+        (
+            4612.751234,
+            "EUR",
+            ["pumps"],
+            [
+                {"sku": "s1", "product_family": "pumps", "brand": "b", "quantity": 2, "value": 12.5},
+                {"sku": "s2", "product_family": "pumps", "brand": "", "quantity": None, "value": None},
+                {"sku": "s3", "product_family": "", "brand": "", "quantity": 1, "value": 3},
+            ],
+            "https://x/?q='\\\"\n",
+            '{"name":"Jan \U0001f600"}',
+            {"email": True},
+            '{"x":[1]}',
+            "2025-01-01T00:00:00.050Z",
+        )
+    ]
+
+
+def test_a_contact_is_the_union_of_its_identifiers(at: Warehouse) -> None:
+    crm, jane, old, cookie = "contact_id:C-1", "email:jane@acme.nl", "email:old@acme.nl", "anonymous_id:k"
+    at.feed(
+        at.touch("1", cookie, "2025-01-01T00:00:00Z", contact={"name": "typed later"}),
+        at.touch("2", jane, "2025-01-02T00:00:00Z", rank=1, contact={"name": "Jane"}),
+        at.touch("3", crm, "2025-01-03T00:00:00Z", strong=[crm, jane]),
+        at.touch("4", old, "2025-01-02T12:00:00Z"),
+        at.touch(
+            "5", crm, "2025-01-09T00:00:00Z", type="profile_updated", rank=1, contact={"name": "Jane Doe"}
+        ),
+        at.touch("6", "anonymous_id:stray", "2025-01-01T00:00:00Z"),
+        at.touch("7", jane, "2025-02-01T00:00:00Z", type="profile_updated", rank=0, contact={"age": 4}),
+        *(at.mapped(identifier, Span(None, "c1", "a1")) for identifier in (crm, jane, old)),
+        at.mapped(cookie, Span("2025-01-01T00:00:00Z", "c1", "a1"), Span("2025-08-01T00:00:00Z", "c2", "a1")),
+        at.mapped("email:late@acme.nl", Span(None, "c2", "a1")),
+        at.mapped("domain:acme.nl", Span(None, None, "a1")),
+    )
+    columns = "contact_id, crm_contact_id, name, email, identifiers, devices, first_seen, last_seen, touches"
+    assert at.rows("v_contacts", columns) == [
+        (
+            *("c1", "C-1", "Jane Doe", "jane@acme.nl", [crm, jane, old], [cookie]),
+            *("2025-01-01T00:00:00.000Z", "2025-01-03T00:00:00.000Z", 4),
+        ),
+        ("c2", "", "", "late@acme.nl", ["email:late@acme.nl"], [cookie], None, None, 0),
+    ]
+
+
+def test_members_follow_the_latest_profile(at: Warehouse) -> None:
+    left = "2025-06-01T00:00:00Z"
+    at.feed(
+        at.profile(2, [member("c1", "Jane", touches=4), member("c2", until=left), member("c1", until=left)])
+    )
+    assert at.rows(
+        "v_members", "account_id, contact_id, name, valid_to, touches, lag_days", "name DESC, contact_id"
+    ) == [
+        ("a1", "c1", "Jane", None, 4, 0.5),
+        ("a1", "c1", "", "2025-06-01T00:00:00.000Z", 1, 0.5),
+        ("a1", "c2", "", "2025-06-01T00:00:00.000Z", 1, 0.5),
+    ]
+    assert at.rows("v_accounts", "account_id, name, keys, members, employees, dense") == [
+        ("a1", "Acme", ["domain:acme.nl"], 1, None, False)
+    ]
+    at.feed(at.profile(3, [member("c1")], employees=40), at.profile(1, [member("c7")]))
+    assert at.rows("v_members", "contact_id") == [("c1",)]
+    assert at.rows("v_accounts", "members, employees") == [(1, 40)]
+    at.feed(at.profile(4, gone=True))
+    assert at.rows("v_members", "contact_id") == at.rows("v_accounts", "account_id") == []
+
+
+def test_journeys_and_stages_as_they_now_hold(at: Warehouse) -> None:
+    at.feed(
+        at.event("journey", "1", "2025-01-01T00:00:00Z", 1),
+        at.event("journey", "2", "2025-09-01T00:00:00Z", 1),
+        at.event("journey_end", "1", "2025-07-01T00:00:00Z", 2, details={"closed_by": "gap"}),
+        at.event("stage", "1/purchase", "2025-01-03T00:00:00Z", 1, caused_by=["e3"]),
+        at.event("stage", "1/awareness", "2025-01-01T00:00:00Z", 5, corrects="x", caused_by=["e1"]),
+        at.event("stage", "1/awareness", "2025-01-02T00:00:00Z", 1),
+        at.event("stage", "1/evaluation", "2025-01-03T00:00:00Z", 1),
+        at.event("stage", "1/loyalty", "2025-01-04T00:00:00Z", 1),
+        at.event("stage", "1/loyalty", "2025-01-04T00:00:00Z", 2, retracted=True, corrects="y"),
+        at.event("stage", "2/awareness", "2025-09-01T00:00:00Z", 1),
+        at.event("moment", "1/first_order", "2025-01-03T00:00:00Z", 1),
+    )
+    assert at.rows("v_journeys", "account_id, journey_id, opened_at, closed_at, closed_by") == [
+        ("a1", "a1.1", "2025-01-01T00:00:00.000Z", "2025-07-01T00:00:00.000Z", "gap"),
+        ("a1", "a1.2", "2025-09-01T00:00:00.000Z", None, ""),
+    ]
+    columns = "journey_id, from_stage, to_stage, occurred_at, caused_by, corrected"
+    assert at.rows("v_stage_transitions", columns, "journey_id, occurred_at, from_stage") == [
+        ("a1.1", "", "awareness", "2025-01-01T00:00:00.000Z", ["e1"], True),
+        ("a1.1", "awareness", "evaluation", "2025-01-03T00:00:00.000Z", [], False),
+        ("a1.1", "evaluation", "purchase", "2025-01-03T00:00:00.000Z", ["e3"], False),
+        ("a1.2", "", "awareness", "2025-09-01T00:00:00.000Z", [], False),
+    ]
+    at.feed(at.event("journey_end", "1", "2025-07-01T00:00:00Z", 3, retracted=True, corrects="z"))
+    assert at.rows("v_journeys", "journey_id, closed_by") == [("a1.1", ""), ("a1.2", "")]
+
+
+def test_the_journal_tells_every_event_once(at: Warehouse) -> None:
+    contact = ContactRef("c1", ["email:j@acme.nl"])
+    told = at.event(
+        "stage", "1/purchase", "2025-01-03T00:00:00Z", 1, contact=contact, details={"was": None, "n": 2}
+    )
+    back = at.event(
+        "stage", "1/purchase", "2025-01-03T00:00:00Z", 2, retracted=True, corrects="stage-1/purchase-1"
+    )
+    at.feed(told, told, back)
+    at.feed(told)
+    columns = "id, type, account_id, contact_id, details, corrects, retracted, journey_id"
+    assert at.rows("v_journey_events", columns) == [
+        ("stage-1/purchase-1", "stage_told", "a1", "c1", {"was": "", "n": "2"}, "", False, "a1.1"),
+        ("stage-1/purchase-2", "stage_told", "a1", "", {}, "stage-1/purchase-1", True, "a1.1"),
+    ]
+
+
+def test_dead_letters_count_records_not_repeats(at: Warehouse) -> None:
+    def letter(offset: int, generation: int, original: bytes) -> Record:
+        headers = deadletter.headers(
+            reason="bad_time",
+            field="occurred_at",
+            error="no offset",
+            topic="touchpoints",
+            partition=1,
+            offset=offset,
+            generation=generation,
+            original=original,
+        )
+        return Record(DEAD.name, 0, 99, 1_738_570_324_050, None, original, headers)
+
+    known = encode({"tenant": at.tenant})
+    at.feed(letter(1, 1, known), letter(1, 1, known), letter(1, 2, known), letter(2, 1, b"\xff\x00{"))
+    assert at.rows("v_dead_letters", "at, reason, field, topic, partition, offset, generation") == [
+        ("2025-02-03T08:12:04.050Z", "bad_time", "occurred_at", "touchpoints", 1, 1, generation)
+        for generation in (1, 2)
+    ]
+    raw = at.ask(
+        "SELECT hex(original) AS original, size FROM v_dead_letters WHERE tenant = '' AND offset = 2"
+    )
+    assert raw == [{"original": "FF007B", "size": 3}]
+
+
+def test_a_row_that_clickhouse_refuses_is_handed_back_alone(at: Warehouse) -> None:
+    good = [at.touch(f"e{n}", "email:j@acme.nl", "2025-01-01T00:00:00Z") for n in range(20)]
+    bad = at.touch("bad", "email:j@acme.nl", "2025-01-01T00:00:00Z", commerce={"value": "9" * 40})
+    refused = at.feed(*good[:7], bad, *good[7:])
+    assert [(r.record, r.reason) for r in refused] == [(bad, "refused_by_clickhouse")]
+    assert "Too many digits" in refused[0].error
+    assert len(at.rows("v_touchpoints", "event_id")) == 20
+
+
+def test_answers_for_people(at: Warehouse) -> None:
+    sql = (
+        "SELECT toUInt64(5) AS n, toDateTime('2025-01-01 00:00:00', 'Europe/Amsterdam') AS t, [1, 2] AS a, "
+        "map('k', toDecimal64('1.5', 2)) AS m, NULL AS x, 'a,\"b' AS s, currentDatabase() AS d;\n"
+    )
+    assert at.ask(sql) == [
+        {
+            "n": 5,
+            "t": "2024-12-31T23:00:00Z",
+            "a": [1, 2],
+            "m": {"k": 1.5},
+            "x": None,
+            "s": 'a,"b',
+            "d": "journeys",
+        }
+    ]
+    assert at.ask("SELECT 1 AS n WHERE 0 -- nothing") == []
+    head, line = csv.reader(clickhouse.query(at.dsn, sql, "csv").splitlines())
+    assert (head[:2], line[:2], line[5]) == (["n", "t"], ["5", "2024-12-31T23:00:00Z"], 'a,"b')
+    table = clickhouse.query(at.dsn, sql, "table")
+    assert "2024-12-31T23:00:00Z" in table
+    assert "\x1b" not in table
+    with pytest.raises(ClickHouseError, match="nothing_here"):
+        clickhouse.query(at.dsn, "SELECT * FROM nothing_here", "json")
+
+
+def test_stitching_200_000_touches_of_50_000_identifiers_takes_well_under_a_second(at: Warehouse) -> None:
+    who = "concat('email:p', toString(number % 50000), '@acme.nl')"
+    with clickhouse.connect(at.dsn) as client:
+        client.command(
+            "INSERT INTO touchpoints (tenant, source, event_id, type, occurred_at, identifier) "
+            f"SELECT '{at.tenant}', 'web', toString(number), 'page_viewed', "
+            f"toDateTime64('2025-01-01 00:00:00', 3, 'UTC') + toIntervalMinute(number), {who} "
+            "FROM numbers(200000)"
+        )
+        client.command(
+            "INSERT INTO identity_map (tenant, identifier, version, span_from, span_contact, span_account) "
+            f"SELECT '{at.tenant}', {who}, 1, ['1970-01-01 00:00:00', '2025-03-01 00:00:00'], "
+            "[concat('c', toString(number)), concat('c', toString(number))], ['a1', 'a2'] FROM numbers(50000)"
+        )
+        seconds = []
+        for _ in range(3):
+            began = time.monotonic()
+            found = client.query(
+                "SELECT count(), uniqExact(contact_id), countIf(account_id = 'a1') FROM v_touchpoints "
+                f"WHERE tenant = '{at.tenant}'"
+            )
+            seconds.append(time.monotonic() - began)
+            assert found.result_rows == [(200_000, 50_000, 59 * 24 * 60)]
+    assert min(seconds) < 0.5, seconds
+
+
+def test_an_outage_pauses_the_sink_and_loses_nothing(tmp_path: Path) -> None:
+    server = ChdbServer(tmp_path)
+    clickhouse.migrate(server.dsn)
+    at = Warehouse(server.dsn, "outage")
+    at.feed(at.touch("before", "", "2025-01-01T00:00:00Z"))
+    server.kill()
+    refused: list[list[Refused]] = []
+    waiting = threading.Thread(
+        target=lambda: refused.append(at.feed(at.touch("during", "", "2025-01-01T00:00:00Z")))
+    )
+    waiting.start()
+    time.sleep(1)
+    assert waiting.is_alive()
+    server = ChdbServer(tmp_path, server.port)
+    waiting.join(20)
+    assert refused == [[]]
+    assert at.rows("v_touchpoints", "event_id") == [("before",), ("during",)]
+    server.stop()
+
+
+def test_waiting_for_a_server_that_never_comes() -> None:
+    with pytest.raises(TimeoutError, match="ClickHouse does not answer"):
+        clickhouse.wait_until_up("http://127.0.0.1:9", 0.1)

@@ -1,0 +1,236 @@
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import schemas
+from schemas import deadletter
+from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent, Member
+from schemas.identity import MapRow, Span
+from schemas.internal import Line, Owner, Tick, Told, Touch
+from schemas.topics import DEAD, EVENTS, MAP, PROFILES, VALID
+from schemas.touchpoint import FACT_TYPES
+from streams.core import Record
+from streams.sink.rows import COLUMNS, plan, version_number
+
+SQL = Path(schemas.__file__).with_name("clickhouse")
+pack = msgspec.msgpack.Encoder().encode
+encode = msgspec.json.Encoder().encode
+
+
+def record(topic: str, value: bytes | None, headers=(), offset: int = 7) -> Record:
+    return Record(topic, 3, offset, 1_738_570_324_050, b"key", value, headers)
+
+
+def touch(**changes) -> Touch:
+    plain = Touch(
+        tenant="acme",
+        source="web",
+        event_id="e1",
+        type="page_viewed",
+        type_name="",
+        occurred_at=1_738_570_324_050,
+        digest=5,
+        identifier="email:jane@acme.nl",
+        account="",
+        strong=["email:jane@acme.nl"],
+        weak=["anonymous_id:a1"],
+        actor=0,
+        channel="web",
+        rank=3,
+        content={},
+        commerce={},
+        lines=[],
+        campaign={},
+        contact={},
+        organisation={},
+        consent={},
+        extra={},
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def row(table: str, *records: Record) -> dict:
+    """The one row that the records become, by column, as JSON has it."""
+    planned = plan(records)
+    assert planned.refused == []
+    assert list(planned.blocks) == [table]
+    [values] = planned.blocks[table].rows
+    assert planned.blocks[table].records == list(records)
+    return dict(zip(COLUMNS[table], json.loads(encode(values)), strict=True))
+
+
+def test_a_touch_without_anything_else() -> None:
+    found = row("touchpoints", record(VALID.name, pack(touch())))
+    assert found["occurred_at"] == "2025-02-03T08:12:04.050Z"
+    assert (found["actor"], found["digest"], found["identifier"]) == ("person", 5, "email:jane@acme.nl")
+    assert (found["url"], found["topic"], found["order_id"], found["order_value"]) == ("", "", "", None)
+    assert (found["contact_facts"], found["extra"], found["lines"], found["consent"]) == ("", "", [], {})
+
+
+def test_a_touch_with_everything() -> None:
+    full = touch(
+        actor=2,
+        content={"url": "u", "topic": "pumps", "search_terms": ["heat", "pump"], "content_id": "c"},
+        commerce={"order_id": "9", "order_namespace": "default", "value": "4612.75", "currency": "EUR"},
+        lines=[Line("s", "f", "b", "2", "12.5"), Line("t", "", "", "", "")],
+        campaign={"campaign_id": "k", "name": "Spring", "medium": "mail", "source": "s"},
+        contact={"name": "Jane", "age": 4},
+        organisation={"name": "Acme"},
+        consent={"email": True},
+        extra={"x": {"y": [1]}},
+    )
+    found = row("touchpoints", record(VALID.name, pack(full)))
+    assert (found["actor"], found["search_terms"], found["order_value"]) == ("us", "heat pump", "4612.75")
+    assert found["lines"] == [["s", "f", "b", "2", "12.5"], ["t", "", "", None, None]]
+    assert (found["campaign_id"], found["campaign_name"]) == ("k", "Spring")
+    assert json.loads(found["contact_facts"]) == {"name": "Jane", "age": 4}
+    assert (found["organisation_facts"], found["extra"]) == ('{"name":"Acme"}', '{"x":{"y":[1]}}')
+    assert found["consent"] == {"email": True}
+
+
+def test_what_is_no_touch_gives_no_row() -> None:
+    others = [
+        Owner("t", "phone:1", "email:a@b.nl", 1),
+        Told("t", "domain:b.nl", [], "crm", 1, 1, {}),
+        Tick(0, 1, 0),
+    ]
+    planned = plan([record(VALID.name, pack(other)) for other in others])
+    assert (planned.blocks, planned.refused) == ({}, [])
+
+
+def test_a_map_row_and_its_deletion() -> None:
+    spans = [Span(None, "c1", "a1"), Span("2025-06-01T00:00:00Z", None, None)]
+    value = encode(MapRow("acme", "phone:1", (1, 2, 3), spans, {"domain:b.nl": "a2"}))
+    found = row("identity_map", record(MAP.name, value))
+    assert found["version"] == str((1 << 128) + (2 << 64) + 3)
+    assert found["span_from"] == ["1970-01-01T00:00:00Z", "2025-06-01T00:00:00Z"]
+    assert (found["span_contact"], found["span_account"]) == (["c1", ""], ["a1", ""])
+    assert found["accounts"] == {"domain:b.nl": "a2"}
+    assert plan([record(MAP.name, None), record(PROFILES.name, None)]).blocks == {}
+
+
+def test_versions_compare_as_their_parts_do() -> None:
+    big = 2**64 - 1
+    versions = [(0, 0, 1), (0, 1, 0), (0, 1, big), (0, big, 0), (1, 0, 0), (big, big, big)]
+    numbers = [int(version_number(version)) for version in versions]
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_journey_event() -> None:
+    event = JourneyEvent(
+        id="id2",
+        type="stage_corrected",
+        tenant="acme",
+        subject="a1",
+        kind="stage",
+        natural_key="1/purchase",
+        occurred_at="2025-02-03T08:12:04Z",
+        emitted_at="2025-02-04T08:12:04Z",
+        version=(0, 0, 9),
+        account=AccountRef("a1", ["domain:b.nl"], "B", "purchase", "a1.1"),
+        definition_version="1",
+        caused_by=["e1"],
+        contact=ContactRef("c1", ["email:j@b.nl"]),
+        details={"stage": "purchase", "was": None, "n": 2, "list": ["x"]},
+        corrects="id1",
+        retracted=True,
+    )
+    found = row("journey_events", record(EVENTS.name, encode(event)))
+    assert found["details"] == {"stage": "purchase", "was": "", "n": "2", "list": '["x"]'}
+    assert (found["contact_id"], found["corrects"], found["retracted"]) == ("c1", "id1", True)
+    assert (found["journey_id"], found["account_keys"], found["version"]) == ("a1.1", ["domain:b.nl"], "9")
+    bare = msgspec.structs.replace(event, contact=None, corrects=None, retracted=False)
+    found = row("journey_events", record(EVENTS.name, encode(bare)))
+    assert (found["contact_id"], found["contact_identifiers"], found["corrects"]) == ("", [], "")
+
+
+def test_a_profile_carries_its_members() -> None:
+    member = Member("c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5)
+    profile = AccountProfile(
+        **dict.fromkeys(
+            ("id", "type", "occurred_at", "emitted_at", "crm_account_id", "industry", "country"), ""
+        ),
+        tenant="acme",
+        subject="a1",
+        version=(0, 0, 9),
+        kind="organisation",
+        name="B",
+        keys=["domain:b.nl"],
+        stage="purchase",
+        stage_since="2025-02-03T08:12:04Z",
+        journey_id="a1.1",
+        members=[member],
+        touches=3,
+        first_seen=None,
+        last_seen=None,
+        employees=None,
+        dense=False,
+        gone=False,
+        definition_version="1",
+    )
+    found = row("accounts", record(PROFILES.name, encode(profile)))
+    assert found["account_id"] == "a1"
+    assert found["members"] == [
+        ["c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5]
+    ]
+
+
+def test_a_dead_letter_is_named_by_the_refused_record() -> None:
+    headers = deadletter.headers(
+        reason="bad_time",
+        field="occurred_at",
+        error="no offset",
+        topic="touchpoints",
+        partition=2,
+        offset=11,
+        generation=4,
+        original=b"\xff" * 100_000,
+    )
+    found = row("dead_letters", record(DEAD.name, b"\xff\x00", headers))
+    assert (found["generation"], found["topic"], found["partition"], found["offset"]) == (
+        4,
+        "touchpoints",
+        2,
+        11,
+    )
+    assert (found["reason"], found["field"], found["error"]) == ("bad_time", "occurred_at", "no offset")
+    assert (found["original_base64"], found["size"]) == ("/wA=", 100_000)
+
+
+def test_a_dead_letter_without_headers_is_kept_under_its_own_place() -> None:
+    found = row("dead_letters", record(DEAD.name, None, (("partition", b"many"),)))
+    assert (found["topic"], found["partition"], found["offset"]) == (DEAD.name, 3, 7)
+    assert found["original_base64"] == ""
+
+
+@pytest.mark.parametrize("topic", [VALID.name, MAP.name, EVENTS.name, PROFILES.name])
+def test_what_cannot_be_read_is_refused_and_the_rest_kept(topic: str) -> None:
+    bad = record(topic, b'{"x":', offset=8)
+    planned = plan([bad, record(VALID.name, pack(touch()))])
+    assert [(r.record, r.reason) for r in planned.refused] == [(bad, "processing_error")]
+    assert len(planned.blocks["touchpoints"].rows) == 1
+
+
+def test_the_same_record_gives_the_same_row() -> None:
+    one = record(VALID.name, pack(touch(content={"url": "u"}, consent={"email": False})))
+    assert plan([one]).blocks == plan([one]).blocks
+
+
+def test_tables_have_the_columns_that_rows_fill() -> None:
+    sql = (SQL / "001_tables.sql").read_text()
+    for table, columns in COLUMNS.items():
+        body = re.search(rf"CREATE TABLE IF NOT EXISTS {table} \((.*?)\nENGINE", sql, re.S)
+        assert body is not None
+        there = re.findall(r"^    (\w+) (?!.*MATERIALIZED|.*DEFAULT)", body[1], re.M)
+        assert set(columns) <= set(there), table
+
+
+def test_the_views_know_the_types_that_are_no_touch() -> None:
+    sql = (SQL / "002_views.sql").read_text()
+    lists = re.findall(r"type NOT IN \(([^)]*)\)", sql)
+    assert lists
+    for names in lists:
+        assert set(re.findall(r"'(\w+)'", names)) == FACT_TYPES
