@@ -150,6 +150,25 @@ def test_a_directory_in_use_is_refused_and_free_again_soon_after_its_owner_was_k
         assert not pings(port_of(found.clickhouse))
 
 
+def test_the_directory_stays_locked_until_the_last_child_of_a_killed_owner_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with owner_of(tmp_path, "kafka") as owner:
+        found = running(tmp_path)
+        assert found is not None
+        (guard,) = found.pids
+        os.kill(guard, signal.SIGSTOP)  # so it does not end its child
+        owner.kill()
+        owner.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(embedded, "ENDING_SECONDS", 0.3)
+            with pytest.raises(StackError, match="is in use by process"), Stack(tmp_path):
+                pass
+        os.kill(guard, signal.SIGCONT)
+        with Stack(tmp_path):
+            assert not knows_topics(port_of(found.kafka))
+
+
 def test_asking_where_no_clickhouse_runs_says_so(tmp_path: Path) -> None:
     with owner_of(tmp_path, "kafka") as owner:
         with (
