@@ -5,7 +5,7 @@ The shell (agents, store, transport) and the simulation both drive steps through
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 Group = bytes  # 16 bytes: rows of one group are read together (an account, a fragment, a tenant)
 Member = bytes  # within the group; empty for a group of one row
@@ -127,6 +127,19 @@ class Step(Protocol):
 
         The outputs that a row owes follow from the row: this is the transactional outbox. `version` is the
         version of the row as it stands.
+        """
+
+
+@runtime_checkable
+class Retracts(Protocol):
+    """A step that takes back what it has said, under keys that a later state may no longer hold."""
+
+    def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
+        """A session that had lost the partition kept `theirs` as this row, and may have sent its outputs.
+
+        Nothing in it counts as state. Where it said something under a key that our rows say nothing of, write
+        that into our rows as taken back, so that `outputs` of the row says so. Called before `recovered`, and
+        at any time between batches.
         """
 
 

@@ -91,9 +91,9 @@ async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Cal
     return count
 
 
-def state_file(data_dir: Path) -> Path:
+def state_file(stack: Stack) -> Path:
     """Where the steps of the embedded stack keep their state."""
-    return data_dir / "state" / "state.sqlite"
+    return stack.state_dir / "state.sqlite"
 
 
 def free_port() -> int:
@@ -161,31 +161,36 @@ class Worked:
 class Workers:
     """The worker processes of the embedded stack: one for the steps, one for the sink (two cores)."""
 
-    def __init__(self, stack: Stack, settings: Settings, on_end: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, dsn: str, settings: Settings, on_end: Callable[[str], None]) -> None:
         self._stack = stack
+        self._dsn = dsn
         self._settings = settings
         self._on_end = on_end
         self._children: list[Child] = []
         self._ports: list[int] = []
 
-    def start(self, name: str) -> None:
-        """Start the worker `processor` or `sink`; returns at once."""
+    def start(self) -> None:
+        """Start both; returns at once. ClickHouse need not be up yet."""
+        for name in ("processor", "sink"):
+            self._start(name)
+
+    def _start(self, name: str) -> None:
         stack, port = self._stack, free_port()
         environment = dict(os.environ) | {
             "JOURNEYS_BROKER": stack.kafka or "",
-            "JOURNEYS_CLICKHOUSE": stack.clickhouse
-            or "http://127.0.0.1:1",  # the processor has no use for it
-            "JOURNEYS_STATE": str(state_file(stack.data_dir)),
+            "JOURNEYS_CLICKHOUSE": self._dsn,
+            "JOURNEYS_STATE": str(state_file(stack)),
             "JOURNEYS_PARTITIONS": str(self._settings.partitions),
             "JOURNEYS_GENERATION": str(stack.generation),
             "JOURNEYS_LIVE": "false",
             "JOURNEYS_COMMIT_SECONDS": "0.2",
-            "JOURNEYS_REBALANCE_TIMEOUT_SECONDS": "0.3",  # Tansu always waits this long
+            "JOURNEYS_SESSION_TIMEOUT_SECONDS": "4",  # half of it is how long Tansu lets the first join wait
             "JOURNEYS_WEB_PORT": str(port),
         }
         command = [sys.executable, "-m", "streams.cli", "worker", "--only", name]
         child = Child(name, command, stack.data_dir / "logs" / f"{name}.log", env=environment)
-        child.start(self._on_end)
+        child.start()
+        child.watch(self._on_end)
         self._children.append(child)
         self._ports.append(port)
 

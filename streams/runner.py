@@ -125,8 +125,8 @@ class Runner:
             await asyncio.sleep(RETRY_SECONDS[0])  # until it is confirmed, or the lease is closed
         entries = await retried(self._name, log.read)
         first = self.session.recovered(entries, log.drained)
-        if first.rows or first.outputs:
-            logger.info("%s: %s rows, %s outputs again", self._name, len(first.rows), len(first.outputs))
+        if first.outputs:
+            logger.info("%s: sending %s outputs again", self._name, len(first.outputs))
         await self.keep(first)
         await self.send(first)
 

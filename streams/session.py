@@ -7,7 +7,14 @@ One session owns one (step, partition) for one assignment. Its changelog holds
   sessions that wrote rows the one with the later claim is the one with the later assignment;
 - the step's rows, each value preceded by its version (generation, epoch, seq); the highest version of a
   key holds, whatever was written last, so a session that lost its partition cannot undo newer state;
-- one *sent* row: the version up to which outputs are known to be acknowledged.
+- *mark* rows. Each ends the rows of one work and tells up to which version outputs are acknowledged.
+
+The newest session that has a mark is the *owner* of what is read back. Its rows count up to its mark: a work
+whose rows are there in part is done again, since its batch cannot have been committed. An older session's
+rows count up to the owner's claim; those behind it are a stranger's: their batches cannot have been committed
+either, and the owner worked on without knowing them, so they are no state. But what rows that do not count
+made their session say has been said, or will be: it is said anew as it is now, and taken back where it is not
+so (`Retracts.adopt`).
 
 The order of effects of one batch, each only after the one before is acknowledged: rows to the changelog,
 outputs to their topics, the batch is done, offsets are committed. A crash between any two leaves the
@@ -21,13 +28,14 @@ from dataclasses import dataclass, field
 from schemas import deadletter
 from schemas.keys import KEY_BYTES
 from schemas.topics import DEAD
-from streams.core import Output, Record, Rows, Step, Version
+from streams.core import Output, Record, Retracts, Rows, Step, Version
 
 CLAIM = b"claim"  # control keys are shorter than any row's key, which begins with a group
-SENT = b"sent"
+MARK = b"mark"
 
 _VERSION = struct.Struct(">QQQ")
 VERSION_BYTES = _VERSION.size
+_SESSION_BYTES = 16  # of a version: generation and epoch
 
 
 def pack_version(generation: int, epoch: int, seq: int) -> Version:
@@ -69,7 +77,6 @@ class Session:
         self.rows = Rows()
         self._seq = 0
         self._sent: Version = b""  # outputs of rows up to this version are acknowledged
-        self._sent_written: Version = b""
 
     def claimed(self, epoch: int) -> None:
         """The claim row is acknowledged at offset `epoch` of the changelog."""
@@ -78,36 +85,28 @@ class Session:
     def recovered(self, entries: Iterable[tuple[bytes, bytes]], drained: Version | None = None) -> Work:
         """Read the changelog up to the claim, in order; returns what to do before the first batch.
 
-        Its rows: where a stranger's older row was written last, ours over it, since compaction keeps the last.
-        Its outputs: those owed. `drained`: where the topics themselves may have been lost (embedded broker),
-        the version up to which everything had been consumed; rows above it are sent again, whatever the sent
-        row says.
+        The value of a claim row is read back as the version of its session, seq 0. The work's rows: ours over
+        those that do not count and were written last, since compaction keeps the last. Its outputs: those
+        owed. `drained`: where the topics themselves may have been lost (embedded broker), the version up to
+        which everything had been consumed; rows above it are sent again, whatever the mark says.
         """
-        best: dict[bytes, bytes] = {}
-        buried: set[bytes] = set()
-        for key, value in entries:
-            if key == SENT:
-                self._sent = max(self._sent, value)
-            elif key != CLAIM:
-                if best.get(key, b"")[:VERSION_BYTES] <= value[:VERSION_BYTES]:
-                    best[key] = value
-                    buried.discard(key)
-                else:
-                    buried.add(key)
-        floor = self._sent if drained is None else drained
-        owing: list[tuple[bytes, bytes, Version]] = []
-        for key, value in best.items():
-            version, state = value[:VERSION_BYTES], value[VERSION_BYTES:]
-            group, member = key[:KEY_BYTES], key[KEY_BYTES:]
-            if state:
-                self.rows.put(group, member, state)
-                if version > floor:
-                    owing.append((group, member, version))
+        found = _Found(list(entries))
+        if found.floor is not None and drained is None:
+            self._sent = found.floor
+        elif drained is not None:
+            self._sent = drained
+        for key, value in found.best.items():
+            if state := value[VERSION_BYTES:]:
+                self.rows.put(key[:KEY_BYTES], key[KEY_BYTES:], state)
         self.rows.keep()
+        anew = dict.fromkeys(key for key, _ in found.theirs) | found.buried
+        anew |= dict.fromkeys(self._adopt(found.theirs))
         self.step.recovered(self.rows)
-        # Once this is acknowledged nothing older is owed.
-        work = Work(self._version(0), [(key, best[key]) for key in buried])
-        work.outputs = [out for g, m, version in owing for out in self.step.outputs(self.rows, g, m, version)]
+        work = self._say_anew(anew, 0)
+        for key, value in found.best.items():
+            version = value[:VERSION_BYTES]
+            if version > self._sent and value[VERSION_BYTES:] and key not in anew:
+                work.outputs += self.step.outputs(self.rows, key[:KEY_BYTES], key[KEY_BYTES:], version)
         return work
 
     def work(self, records: Sequence[Record], now: int) -> Work:
@@ -117,9 +116,8 @@ class Session:
         changed: dict[bytes, bytes] = {}
         self._apply(records, now, work, changed)
         work.rows = list(changed.items())
-        if work.rows and self._sent > self._sent_written:
-            work.rows.append((SENT, self._sent))
-            self._sent_written = self._sent
+        if work.rows:
+            work.rows.append(self._mark(work.version))
         return work
 
     def sent(self, work: Work) -> None:
@@ -132,26 +130,43 @@ class Session:
         `entries` may contain our own rows. Returns None when all were ours. Raises FencedError when a newer
         session has written: then we are the stranger.
         """
-        mine = _VERSION.pack(self.generation, self.epoch, 0)[:16]
-        keys: dict[bytes, None] = {}
+        mine = self._version(0)[:_SESSION_BYTES]
+        theirs: list[tuple[bytes, bytes]] = []  # marks among them, so that ours is the last again
         for key, value in entries:
-            if key == CLAIM or value[:16] == mine:
+            if key == CLAIM or value[:_SESSION_BYTES] == mine:
                 continue
-            if value[:16] > mine:
+            if value[:_SESSION_BYTES] > mine:
                 raise FencedError(f"{self.step.name}, partition {self.partition}: a newer session wrote")
-            if key != SENT:
-                keys[key] = None
-        if not keys:
+            theirs.append((key, value))
+        if not theirs:
             return None
+        rows = [(key, value) for key, value in theirs if key != MARK]
         self._seq += 1
-        work = Work(self._version(self._seq))
+        return self._say_anew(dict.fromkeys([*dict(rows), *self._adopt(rows)]), self._seq)
+
+    def _adopt(self, theirs: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Let the step take from strangers' rows what was said; returns the keys of rows that changed."""
+        if not isinstance(self.step, Retracts):
+            return []
+        for key, value in theirs:
+            if state := value[VERSION_BYTES:]:
+                self.step.adopt(self.rows, key[:KEY_BYTES], key[KEY_BYTES:], state)
+        return [group + member for group, member, _ in self.rows.keep()]
+
+    def _say_anew(self, keys: Iterable[bytes], seq: int) -> Work:
+        """A work that writes the rows of `keys` as they are, deleted ones too, and sends their outputs."""
+        work = Work(self._version(seq))
         for key in keys:
             group, member = key[:KEY_BYTES], key[KEY_BYTES:]
             state = self.rows.get(group, member)
             work.rows.append((key, work.version + (state or b"")))
             if state is not None:
                 work.outputs += self.step.outputs(self.rows, group, member, work.version)
+        work.rows.append(self._mark(work.version))
         return work
+
+    def _mark(self, version: Version) -> tuple[bytes, bytes]:
+        return MARK, version + self._sent
 
     def _version(self, seq: int) -> Version:
         return _VERSION.pack(self.generation, self.epoch, seq)
@@ -179,6 +194,33 @@ class Session:
         return dead_letter(
             record, "processing_error", self.step.name, f"{type(error).__name__}: {error}", self.generation
         )
+
+
+class _Found:
+    """What a changelog holds, read in order."""
+
+    def __init__(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
+        mark = max((value for key, value in entries if key == MARK), default=b"")
+        whole, owner = mark[:VERSION_BYTES], mark[:_SESSION_BYTES]  # no mark: no row counts
+        self.floor = mark[VERSION_BYTES:] if mark else None  # up to here outputs are acknowledged
+        self.best: dict[bytes, bytes] = {}  # of each key the row that counts, with its version
+        # strangers' rows, and those of works that are there in part: their session may yet end them
+        self.theirs: list[tuple[bytes, bytes]] = []
+        self.buried: dict[bytes, None] = {}  # keys whose last row does not count
+        claimed = False
+        for key, value in entries:
+            if len(key) < KEY_BYTES:
+                claimed = claimed or (key == CLAIM and value[:_SESSION_BYTES] == owner)
+                continue
+            version = value[:VERSION_BYTES]
+            if version > whole or (claimed and version[:_SESSION_BYTES] < owner):
+                self.theirs.append((key, value))
+                self.buried[key] = None
+            elif self.best.get(key, b"")[:VERSION_BYTES] > version:
+                self.buried[key] = None
+            else:
+                self.best[key] = value
+                self.buried.pop(key, None)
 
 
 def dead_letter(record: Record, reason: str, field: str, error: str, generation: int) -> Output:

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     rebalance_timeout_seconds: float = Field(
         30,
         gt=0,
-        description="how long a rebalance waits for workers (the embedded broker always waits this long)",
+        description="how long a rebalance waits for workers",
     )
     web_port: int = Field(6066, ge=0, le=65535, description="loopback port of a worker's /status")
     trust_headers: bool = Field(

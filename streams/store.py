@@ -8,13 +8,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.core import Output, Version
 from streams.producer import Sender
-from streams.session import CLAIM, pack_version
+from streams.session import CLAIM, pack_version, unpack_version
 
 Row = tuple[bytes, bytes]
 
@@ -30,7 +30,7 @@ class Log(Protocol):
         """Write a claim row; returns its epoch, higher than that of every claim before."""
 
     async def read(self) -> Iterable[Row]:
-        """Every row up to the claim: all of them, or at least the highest version of each key."""
+        """Every row up to the claim, in order, each claim with its epoch; or the last row of each key."""
 
     async def append(self, rows: Sequence[Row]) -> None:
         """Keep the rows; returns when they are safe."""
@@ -59,7 +59,7 @@ class KafkaLog:
         return self._claimed
 
     async def read(self) -> Iterable[Row]:
-        """All rows up to our claim."""
+        """All rows up to our claim; the values of claims with their offset as the epoch."""
         return await self._reader.read(self._tp, 0, self._claimed)
 
     async def append(self, rows: Sequence[Row]) -> None:
@@ -115,7 +115,7 @@ class Reader:
                 await consumer.seek_to_beginning(tp)
             while await consumer.position(tp) <= last:
                 for records in (await consumer.getmany(timeout_ms=500, max_records=20_000)).values():
-                    rows += [(r.key, r.value or b"") for r in records if r.offset <= last]
+                    rows += [(r.key, _value(r)) for r in records if r.offset <= last]
         finally:
             await consumer.stop()
         return rows
@@ -138,6 +138,15 @@ class Reader:
         if self._shared is not None:
             await self._shared.stop()
             self._shared = None
+
+
+def _value(record: Any) -> bytes:
+    """The value of a changelog record; of a claim with its offset as the epoch."""
+    value: bytes = record.value or b""
+    if record.key != CLAIM:
+        return value
+    generation, _, seq = unpack_version(value)
+    return pack_version(generation, record.offset, seq)
 
 
 _SCHEMA = """

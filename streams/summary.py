@@ -15,7 +15,7 @@ from schemas.touchpoint import FACT_TYPES
 from streams import topics
 from streams.clickhouse import connect, migrate
 from streams.embedded import Stack, StackError
-from streams.run import Progress, Run, Worked, Workers, state_file
+from streams.run import Progress, Run, Worked, Workers, free_port, state_file
 from streams.settings import Settings
 from streams.store import Disk
 
@@ -68,17 +68,17 @@ def run_lines(
     """
     settings = embedded_settings(settings)
     ended = _Ended()
-    with Stack(data_dir, on_end=ended.tell) as stack:
-        facts = _Facts(state_file(stack.data_dir), settings.partitions)
-        workers = Workers(stack, settings, ended.tell)
+    port = free_port()  # of ClickHouse, the slowest to start: the sink is told before it is up
+    dsn = f"http://127.0.0.1:{port}"
+    with Stack(data_dir, clickhouse_port=port, on_end=ended.tell) as stack:
+        facts = _Facts(state_file(stack), settings.partitions)
+        workers = Workers(stack, dsn, settings, ended.tell)
         try:
             stack.start(kafka=True, clickhouse=False)
             topics.ensure(stack.kafka or "", settings.partitions, settings.group, ())
-            workers.start("processor")
+            workers.start()
             stack.start(kafka=False, clickhouse=True)
-            dsn = stack.clickhouse or ""
             migrate(dsn)
-            workers.start("sink")
             with connect(dsn) as client:
                 found = _Found(client, stack.generation)
                 before = found.applied()

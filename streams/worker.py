@@ -9,6 +9,7 @@ import faust
 import uvloop
 from mode import Service
 
+from streams.core import Step
 from streams.fragments.step import Fragments
 from streams.host import Host, make_app
 from streams.identity.step import Identity
@@ -21,7 +22,7 @@ from streams.sink.insert import Inserter, Server
 
 GC_THRESHOLD = 50_000  # allocations between two collections; state is kept as bytes, cycles are rare
 
-STEPS = (Ingest, Fragments, Identity, Journeys)
+STEPS: tuple[type[Step], ...] = (Ingest, Fragments, Identity, Journeys)
 
 Part = Literal["processor", "sink"]
 
