@@ -160,11 +160,13 @@ def test_the_directory_stays_locked_until_the_last_child_of_a_killed_owner_is_go
         os.kill(guard, signal.SIGSTOP)  # so it does not end its child
         owner.kill()
         owner.wait()
-        with monkeypatch.context() as patch:
-            patch.setattr(embedded, "ENDING_SECONDS", 0.3)
+        try:
+            monkeypatch.setattr(embedded, "ENDING_SECONDS", 0.3)
             with pytest.raises(StackError, match="is in use by process"), Stack(tmp_path):
                 pass
-        os.kill(guard, signal.SIGCONT)
+        finally:
+            os.kill(guard, signal.SIGCONT)
+        monkeypatch.undo()
         with Stack(tmp_path):
             assert not knows_topics(port_of(found.kafka))
 
