@@ -30,9 +30,7 @@ TRADE_TYPES: Final = frozenset(
 )
 
 HOUR_MS: Final = 3_600_000
-MONTH_MS: Final = (
-    30 * DAY_MS
-)  # buckets nest: an hour lies in one day, a day in one month, a month in one year
+MONTH_MS: Final = 30 * DAY_MS  # buckets nest: each lies in one of the next size
 YEAR_MS: Final = 12 * MONTH_MS
 EVER_MS: Final = 1_000 * YEAR_MS
 

@@ -24,6 +24,7 @@ from schemas.keys import hasher, partition_of
 from schemas.times import DAY_MS, rfc3339
 from streams.core import Output, Record, Rows, StepConfig
 from streams.fragments import row
+from streams.fragments.statements import moments
 from streams.fragments.step import Fragments
 from streams.session import pack_version
 
@@ -172,7 +173,7 @@ def test_what_changes_nothing_writes_and_sends_nothing(driven: Driven) -> None:
 def test_of_the_copies_of_an_event_the_least_counts_and_all_tell_facts(driven: Driven) -> None:
     driven.take(mapped(JANE, (None, "c1", "a1")))
     driven.take(touch(at=START + 9, digest=1, contact={"name": "Jane"}))
-    driven.take(touch(at=START, digest=7), touch(at=START, digest=8), touch(source="app", at=START + 1))
+    driven.take(touch(at=START, digest=8), touch(at=START, digest=7), touch(source="app", at=START + 1))
     (part,) = driven.snapshots["a1"].parts
     assert [(each.source, each.at, each.digest) for each in part.touches] == [
         ("web", START, 7),
@@ -311,6 +312,14 @@ def test_contradicting_owners_of_one_moment_are_all_told(driven: Driven) -> None
     assert driven.stated == [Owns("t", COOKIE, a, 20)]
     driven.recall(COOKIE)
     assert driven.stated == [Owns("t", COOKIE, who, at) for at, who in ((10, a), (20, a), (20, b), (30, a))]
+    driven.take(Owner("t", COOKIE, b, 30), Owner("t", COOKIE, b, 40))
+    driven.take(Owner("t", COOKIE, a, 40))  # also after a moment with the same contradiction
+    assert driven.stated == [Owns("t", COOKIE, a, 40)]
+
+
+def test_employments_told_by_different_sources_do_not_end_each_other() -> None:
+    claims = [(1, ACME, "crm", 1), (2, "domain:bolt.nl", "erp", 2), (3, ACME, "crm", 1)]
+    assert moments(claims) == claims[:2]
 
 
 def test_a_weak_identifier_belongs_to_its_spans(driven: Driven) -> None:
@@ -336,6 +345,8 @@ def test_touches_of_an_account_key_do_not_name_another(driven: Driven) -> None:
     driven.take(touch(ACME, account=ACME), mapped(ACME, (None, None, "a1")))
     assert driven.stated == [Seen("t", ACME, START)]
     assert driven.parts("a1") == [("", None, None, ["e1"])]
+    driven.take(mapped(ACME, (None, None, "a1"), (START, None, "a2"), seq=2))
+    assert driven.parts("a2") == [("", START, None, ["e1"])]
 
 
 def test_a_job_change_moves_the_later_touches(driven: Driven) -> None:
