@@ -66,9 +66,9 @@ def run(files: tuple[str, ...], data_dir: Path | None, as_of: str | None, as_jso
 
     The data stays in the data directory: `journeys query` asks it, another run goes on from it.
     """
-    from streams.progress import shown, summary_table  # noqa: PLC0415  (start-up time of other commands)
-    from streams.run import read_lines  # noqa: PLC0415
-    from streams.summary import parse_as_of, run_lines  # noqa: PLC0415
+    from streams.progress import shown, summary_table
+    from streams.run import read_lines
+    from streams.summary import parse_as_of, run_lines
 
     settings = settings_for(data_dir)
     try:
@@ -100,17 +100,21 @@ def _open(name: str, opened: ExitStack) -> IO[bytes]:
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table")
 def query(sql: str, data_dir: Path | None, format_: Any) -> None:
     """Ask ClickHouse, e.g. `journeys query "SELECT * FROM v_accounts"`; also while a worker runs."""
-    from streams.clickhouse import query as ask  # noqa: PLC0415
-    from streams.embedded import attach  # noqa: PLC0415
+    with explained():
+        answer = _ask(sql, data_dir, format_)
+    click.echo(answer, nl=not answer.endswith("\n"))
+
+
+def _ask(sql: str, data_dir: Path | None, format_: Any) -> str:
+    """The configured ClickHouse where there is one and no --data-dir, else the embedded one."""
+    from streams.clickhouse import query as ask
+    from streams.embedded import attach
 
     settings = settings_for(data_dir)
-    with explained():
-        if data_dir is None and "clickhouse" in settings.model_fields_set:
-            answer = ask(settings.clickhouse, sql, format_)
-        else:
-            with attach(settings.data_dir) as dsn:
-                answer = ask(dsn, sql, format_)
-    click.echo(answer, nl=not answer.endswith("\n"))
+    if data_dir is None and "clickhouse" in settings.model_fields_set:
+        return ask(settings.clickhouse, sql, format_)
+    with attach(settings.data_dir) as dsn:
+        return ask(dsn, sql, format_)
 
 
 @main.command()
@@ -118,7 +122,7 @@ def query(sql: str, data_dir: Path | None, format_: Any) -> None:
 def worker(only: Any) -> None:
     """The processor against the configured Kafka and ClickHouse; start as many as you like."""
     settings = settings_for()
-    from streams.worker import work  # noqa: PLC0415
+    from streams.worker import work
 
     work(settings, (only,) if only else ("processor", "sink"))
 
@@ -126,8 +130,8 @@ def worker(only: Any) -> None:
 @main.command()
 def topics() -> None:
     """Create the topics that are missing, verify those that are there."""
-    from streams import topics as wanted  # noqa: PLC0415
-    from streams.summary import STATEFUL  # noqa: PLC0415
+    from streams import topics as wanted
+    from streams.summary import STATEFUL
 
     settings = settings_for()
     with explained():
@@ -138,12 +142,31 @@ def topics() -> None:
 @main.command()
 def migrate() -> None:
     """Bring ClickHouse's tables and views up to date."""
-    from streams import clickhouse  # noqa: PLC0415
+    from streams import clickhouse
 
     settings = settings_for()
     with explained():
         applied = clickhouse.migrate(settings.clickhouse)
     click.echo(f"{len(applied)} migrations applied" if applied else "nothing to do")
+
+
+@main.command()
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(data_dir: Path | None, as_json: bool) -> None:
+    """Who works on what, how far behind, and whether anything is left to do."""
+    from streams import status as statuses
+
+    settings = settings_for(data_dir)
+    configured = data_dir is None and "broker" in settings.model_fields_set
+    try:
+        told = statuses.status(settings) if configured else statuses.embedded(settings.data_dir)
+    except statuses.StatusError as error:
+        raise Failure(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(told.as_json()))
+    else:
+        statuses.show(told)
 
 
 @main.command()
@@ -155,6 +178,123 @@ def config() -> None:
         origin = "environment" if name in settings.model_fields_set else "default"
         shown = "…" if name == "hash_key" and origin == "environment" else value
         click.echo(f"JOURNEYS_{name.upper()} = {shown}  ({origin}: {field.description})")
+
+
+@main.command()
+@click.option("--touchpoints", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The lines (JSON)."
+)
+@click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), required=True, help="What is true.")
+def simulate(touchpoints: int, seed: int, out: Path, truth: Path) -> None:
+    """Write a simulated market as JSON lines, and its truth."""
+    from streams.market import write
+
+    with explained():
+        write(out, truth, touchpoints=touchpoints, seed=seed)
+
+
+@main.command()
+@click.option("--touchpoints", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the data stays (default: a new temporary folder).",
+)
+def demo(touchpoints: int, seed: int, data_dir: Path | None) -> None:
+    """A simulated market through the whole pipeline, then what was found against the truth."""
+    from streams.demo import show
+
+    with explained():
+        show(touchpoints, seed, data_dir, settings_for(data_dir))
+
+
+@main.command()
+@click.option("--only", type=click.Choice(["kafka", "clickhouse"]), help="Start only this one.")
+@click.option("--kafka-port", type=click.IntRange(1, 65535), default=9092, show_default=True)
+@click.option("--clickhouse-port", type=click.IntRange(1, 65535), default=8123, show_default=True)
+@data_dir_option
+def dev(only: str | None, kafka_port: int, clickhouse_port: int, data_dir: Path | None) -> None:
+    """Embedded Kafka and ClickHouse on loopback, until Ctrl-C. Kafka keeps everything in memory."""
+    from streams.demo import serve
+
+    with explained():
+        serve(settings_for(data_dir), only, kafka_port, clickhouse_port)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=str))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding.")
+def validate(file: str, as_json: bool) -> None:
+    """What of FILE (JSON lines; - is stdin) would be refused or left unattributed, and why. Feeds nothing."""
+    from streams.run import read_lines
+    from streams.validate import findings
+
+    settings = settings_for()
+    lines = found = 0
+    with ExitStack() as opened, explained():
+        for finding in findings(read_lines([_open(file, opened)]), settings):
+            lines += 1
+            if finding is not None:
+                found += 1
+                click.echo(json.dumps(finding.as_json(), ensure_ascii=False) if as_json else str(finding))
+    if not as_json:
+        click.echo(f"{lines:,} lines, {found:,} to look at")
+
+
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """What was refused, why, and sending it again."""
+
+
+_where = click.option(
+    "--where", default="1", help="SQL condition on v_dead_letters, e.g. \"reason = 'bad_time'\"."
+)
+
+
+def _letters(columns: str, where: str, data_dir: Path | None, format_: Any) -> str:
+    return _ask(
+        f"SELECT {columns} FROM v_dead_letters WHERE {where} ORDER BY at, topic, partition, offset",
+        data_dir,
+        format_,
+    )
+
+
+@dead_letters.command("list")
+@_where
+@data_dir_option
+@click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table")
+def list_letters(where: str, data_dir: Path | None, format_: Any) -> None:
+    """Refused records: when, why, which field, where they were."""
+    with explained():
+        click.echo(
+            _letters("at, reason, field, error, topic, partition, offset", where, data_dir, format_), nl=False
+        )
+
+
+@dead_letters.command("show")
+@_where
+@data_dir_option
+def show_letters(where: str, data_dir: Path | None) -> None:
+    """The original bytes, a line each: mend them, and feed them again."""
+    with explained():
+        for row in json.loads(_letters("original", where, data_dir, "json")):
+            click.echo(row["original"])
+
+
+@dead_letters.command("requeue")
+@_where
+def requeue_letters(where: str) -> None:
+    """Send refused records of the configured Kafka again, as they came."""
+    from streams.requeue import requeue
+
+    settings = settings_for()
+    with explained():
+        rows = json.loads(_letters("topic, original, size", where, None, "json"))
+        sent, cut = requeue(settings, rows)
+    click.echo(f"{sent} sent again" + (f", {cut} not: only their beginning was kept" if cut else ""))
 
 
 if __name__ == "__main__":

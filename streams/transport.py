@@ -215,8 +215,9 @@ class Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Nothing: positions belong to leases, set when they are opened."""
 
-    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
-        """Commit what the open leases have acknowledged."""
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Commit what the open leases have acknowledged; Faust's arguments make no difference here."""
+        del topics, start_new_transaction
         if await self.maybe_wait_for_commit_to_finish():
             return False
         self._commit_fut = asyncio.get_running_loop().create_future()

@@ -49,7 +49,8 @@ def work(settings: Settings, parts: tuple[Part, ...] = ("processor", "sink")) ->
     first = hosts[0].app
 
     @first.page("/status")
-    async def status(view: Any, request: Any) -> Any:  # noqa: ARG001
+    async def status(view: Any, request: Any) -> Any:
+        del request
         reports = [host.status() for host in hosts]
         return view.json({name: [item for report in reports for item in report[name]] for name in reports[0]})
 

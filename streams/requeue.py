@@ -1,0 +1,28 @@
+"""Sending refused records again, to the topic they were on."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka import KafkaProducer
+
+from streams.settings import Settings
+
+
+def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """Send each row's `original` to its `topic`; returns how many were sent, how many were cut and not.
+
+    Raises KafkaError when the broker does not take one.
+    """
+    producer = KafkaProducer(bootstrap_servers=settings.broker.split(","))
+    sent = cut = 0
+    try:
+        for row in rows:
+            value = row["original"].encode()
+            if len(value) < int(row["size"]):
+                cut += 1
+                continue
+            producer.send(row["topic"], value=value).get(timeout=30)
+            sent += 1
+    finally:
+        producer.close()
+    return sent, cut
