@@ -61,9 +61,6 @@ def findings(lines: Iterable[bytes], settings: Settings) -> Iterator[Finding | N
             told = {name: value.decode() for name, value in first.headers}
             yield Finding(number, told["reason"], told["field"], told["error"])
         elif not _touch(first.value or b"").identifier:
-            yield (
-                number,
-                Finding(number, "unattributed", "identifiers", "no value in it names a person or a firm"),
-            )
+            yield Finding(number, "unattributed", "identifiers", "no value in it names a person or a firm")
         else:
             yield None
