@@ -1,19 +1,32 @@
 -- Views: what analysts read. They hide FINAL and stitching; `tenant` is the first column of each.
 -- A later migration changes one with CREATE OR REPLACE VIEW.
 
--- Touchpoints with the contact and the account they belong to as of now: the account that the touch names,
+-- Touchpoints with the contact and the account they belong to as of now: the account that the touch names, as
+-- the row of its identifier resolves it (of messages that only tell facts, as the row of the account key does),
 -- else that of the span of its identifier that holds the touch. Not for analysts: it shows everything.
 CREATE OR REPLACE VIEW stitched AS
+WITH placed AS (
+    SELECT
+        touchpoints.*,
+        contact_name,
+        arrayLastIndex(since -> since <= occurred_at, span_from) AS span,
+        span_contact[span] AS contact_id,
+        span_account[span] AS employer,
+        accounts[account] AS resolved
+    FROM touchpoints FINAL
+    LEFT ANY JOIN (
+        SELECT tenant, identifier, span_from, span_contact, span_account, accounts FROM identity_map FINAL
+    ) AS identity USING (tenant, identifier)
+)
 SELECT
-    touchpoints.*,
-    contact_name,
-    arrayLastIndex(since -> since <= occurred_at, span_from) AS span,
-    span_contact[span] AS contact_id,
-    if(account = '' OR account = identifier, span_account[span], accounts[account]) AS account_id
-FROM touchpoints FINAL
+    placed.*,
+    multiIf(account = '' OR account = identifier, employer, resolved != '', resolved, named) AS account_id
+FROM placed
 LEFT ANY JOIN (
-    SELECT tenant, identifier, span_from, span_contact, span_account, accounts FROM identity_map FINAL
-) AS identity USING (tenant, identifier)
+    SELECT tenant, identifier AS account, span_account[1] AS named
+    FROM identity_map FINAL
+    WHERE splitByChar(':', identifier)[1] IN ('account_id', 'customer_number', 'vat_number', 'domain')
+) AS firm USING (tenant, account)
 SETTINGS join_use_nulls = 0;
 
 CREATE OR REPLACE VIEW v_touchpoints (

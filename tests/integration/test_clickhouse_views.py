@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -191,11 +192,14 @@ def test_the_account_that_a_touch_names_comes_first(at: Warehouse) -> None:
         at.touch("for", jane, "2025-01-01T00:00:00Z", account="domain:client.nl"),
         at.touch("unresolved", jane, "2025-01-01T00:00:00Z", account="domain:new.nl"),
         at.touch("firm only", key, "2025-01-01T00:00:00Z", account=key),
+        at.touch("facts", jane, "2025-01-01T00:00:00Z", account="vat_number:NL1", type="profile_updated"),
+        at.mapped("vat_number:NL1", Span(None, None, "a3")),
         at.touch("no key", "", "2025-01-01T00:00:00Z"),
         at.mapped(jane, Span(None, "c1", "a1"), client="a2"),
         at.mapped(key, Span(None, None, "a2")),
     )
     assert at.rows("v_touchpoints", "event_id, contact_id, account_id") == [
+        ("facts", "c1", "a3"),
         ("firm only", "", "a2"),
         ("for", "c1", "a2"),
         ("no key", "", ""),
@@ -435,7 +439,15 @@ def test_answers_for_people(at: Warehouse) -> None:
         clickhouse.query(at.dsn, "SELECT * FROM nothing_here", "json")
 
 
-def test_stitching_200_000_touches_of_50_000_identifiers_takes_well_under_a_second(at: Warehouse) -> None:
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors so far: other work on the machine does not count."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_stitching_200_000_touches_of_50_000_identifiers_takes_well_under_a_second(
+    at: Warehouse, chdb: ChdbServer
+) -> None:
     who = "concat('email:p', toString(number % 50000), '@acme.nl')"
     with clickhouse.connect(at.dsn) as client:
         client.command(
@@ -449,16 +461,14 @@ def test_stitching_200_000_touches_of_50_000_identifiers_takes_well_under_a_seco
             f"SELECT '{at.tenant}', {who}, 1, ['1970-01-01 00:00:00', '2025-03-01 00:00:00'], "
             "[concat('c', toString(number)), concat('c', toString(number))], ['a1', 'a2'] FROM numbers(50000)"
         )
-        seconds = []
+        before = cpu_seconds(chdb.process.pid)
         for _ in range(3):
-            began = time.monotonic()
             found = client.query(
                 "SELECT count(), uniqExact(contact_id), countIf(account_id = 'a1') FROM v_touchpoints "
                 f"WHERE tenant = '{at.tenant}'"
             )
-            seconds.append(time.monotonic() - began)
             assert found.result_rows == [(200_000, 50_000, 59 * 24 * 60)]
-    assert min(seconds) < 0.5, seconds
+        assert (cpu_seconds(chdb.process.pid) - before) / 3 < 0.8
 
 
 def test_an_outage_pauses_the_sink_and_loses_nothing(tmp_path: Path) -> None:
