@@ -37,6 +37,9 @@ def explained() -> Iterator[None]:
         yield
     except (StackError, ChildError, ClickHouseError) as error:
         raise Failure(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("interrupted; nothing is lost: the same command again goes on", err=True)
+        raise SystemExit(130) from None
     except BrokenPipeError:
         raise
     except OSError as error:

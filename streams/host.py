@@ -1,9 +1,10 @@
-"""What every worker process is built on: a Faust app on the session transport, its channels, sender, status."""
+"""What a worker process is built on: a Faust app on the session transport, its agents, sender, status."""
 
 import logging
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, cast
 
 import faust
@@ -11,6 +12,7 @@ import faust
 from streams.producer import Sender
 from streams.settings import Settings
 from streams.transport import Batch, Consumer
+from streams.watchdog import watch
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,15 @@ class Host(ABC):
         self._step_of: dict[str, str] = {}  # topic -> step; the transport makes leases by it
         app.conf.journeys_step_of = self._step_of
         self._sender: Sender | None = None
+        app.task(partial(watch, lambda: self.consumer, settings.stall_seconds))
+        app.on_before_shutdown.connect(self._close)
+
+    async def _close(self, *_: Any, **__: Any) -> None:
+        await self.stop()
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Close what was opened beside Faust."""
 
     @property
     def consumer(self) -> Consumer:

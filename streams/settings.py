@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         gt=0,
         description="how long a rebalance waits for workers",
     )
+    stall_seconds: float = Field(
+        300, gt=0, description="a worker that reads nothing for so long, though there is more, ends itself"
+    )
     web_port: int = Field(6066, ge=0, le=65535, description="loopback port of a worker's /status")
     trust_headers: bool = Field(
         False, description="tenant and source come from the headers journeys-tenant and journeys-source"

@@ -255,7 +255,7 @@ class Consumer(driver.Consumer):
         transport._topic_waiters.clear()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's livelock detector looks at dictionaries that are not used; ours is `streams.watchdog`."""
+        """Nothing: Faust's detector looks at what is not used here; `streams.watchdog` is ours."""
 
     # ---- records
 
