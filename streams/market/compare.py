@@ -109,7 +109,7 @@ def _people(truth: Truth, found: Found, contact_of: dict[str, str]) -> list[Figu
             "People recognised",
             whole,
             len(truth.contacts),
-            "with all their addresses and log-ins, and no other's",
+            "who told who they are: with all their addresses, no other's",
         ),
         Figure("Addresses joined rightly", both, joined, "of those joined, the same person's"),
         Figure("Addresses joined at all", both, belong, "of those that belong to one person"),
@@ -138,10 +138,18 @@ def _visits(truth: Truth, found: Found, contact_of: dict[str, str]) -> list[Figu
             row = rows[contact_id]
             right += len({*contact.devices} & {*row["devices"]})
             given += max(0, contact.touches - abs(contact.touches - int(row["touches"])))
+    visits = truth.counts.visits
+    strangers = visits.get("other_person", 0)  # nothing in the events tells that it was somebody else
+    known = visits.get("known", 0) + strangers
+    of_nobody = "the others never told who they are"
     return [
         Figure("Devices given to their owner", right, devices, "of those that only one known person used"),
+        Figure("Visits whose visitor can be known", known, sum(visits.values()), of_nobody),
         Figure(
-            "Visits given to the right person", given, touches, "by number of visits, anonymous ones included"
+            "Visits given to the right person",
+            max(0, given - strangers),
+            touches,
+            "of those, by their number",
         ),
     ]
 

@@ -34,7 +34,6 @@ def crm_record(scene: Scene, firm: Firm, person: Person, at: int) -> None:
 
 def moved(scene: Scene, firm: Firm, person: Person, at: int) -> None:
     """The CRM tells of a new job; mail to the old address comes back."""
-    person.known = at
     crm_record(scene, firm, person, at)
     former = identifiers(("email", person.former))
     campaign = f',"campaign":{{"campaign_id":"{_MAILS[1]}","medium":"email","source":"scheldestroom"}}'

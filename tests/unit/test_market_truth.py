@@ -221,6 +221,14 @@ def test_no_step_back():
     assert days(stages(order_first)) == {"awareness": 0, "purchase": 0, "experience": 2}
 
 
+def test_reading_up_before_the_order_is_no_experience():
+    before = touches(
+        (0, "howto_viewed", "", "a"), (1, "order_placed", "", "a"), (5, "review_posted", "", "a")
+    )
+    assert days(stages(before[:2])) == {"awareness": 0, "purchase": 1}
+    assert days(stages(before)) == {"awareness": 0, "purchase": 1, "experience": 5}
+
+
 @pytest.mark.parametrize(("last", "expected"), [(364, 364), (366, None)])
 def test_loyalty_is_two_further_orders_within_a_year(last, expected):
     orders = touches(
