@@ -162,6 +162,12 @@ def test_clauses_completed_by_one_touch_enter_all_their_stages():
     assert found == {"awareness": 0, "consideration": 2, "evaluation": 2}
 
 
+def test_touches_of_one_time_enter_their_stages_whatever_their_order():
+    demo = touch(START, "demo_requested", event_id="1")
+    given = one(demo, touch(START, "catalogue_requested", event_id="2"))
+    assert stages(given) == [{"awareness": START, "consideration": START, "evaluation": START}]
+
+
 def test_crucial_moments_are_the_first_of_a_journey():
     given = one(
         after(0, "faq_viewed"),  # before the order: no after-sales

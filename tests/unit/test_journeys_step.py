@@ -139,6 +139,12 @@ def test_the_gap_closes_a_journey_when_the_clock_is_beyond_it(past, closed):
         assert events(sent)[0]["occurred_at"] == "2025-06-30T00:00:00Z"
 
 
+def test_a_journey_that_is_computed_exactly_at_its_gap_is_open():
+    given = Driven()
+    given.feed(jane(touch(START)))
+    assert "journey_closed" not in types(given.drain(START + JOURNEY_GAP_MS))
+
+
 def test_the_clock_is_the_least_of_all_partitions_and_never_goes_back():
     given = Driven(partitions=2)
     given.feed(jane(touch(START)))
@@ -220,6 +226,17 @@ def test_a_stage_that_no_longer_holds_is_taken_back_and_may_return():
     assert (again["type"], again.get("retracted", False)) == ("stage_corrected", False)
     assert (again["details"]["was"], again["details"]["now"]) == (None, "2025-01-02T00:00:00Z")
     assert again["corrects"] == away["id"]
+
+
+def test_another_cause_of_the_same_time_is_told():
+    given = Driven()
+    given.feed(jane(touch(START, event_id="b")))
+    given.drain()
+    given.feed(jane(touch(START, event_id="b"), touch(START, event_id="a"), seq=2))
+    sent = events(given.drain())
+    assert {(e["kind"], *e["caused_by"]) for e in sent} == {("journey", "a"), ("stage", "a"), ("member", "a")}
+    (stage,) = [e for e in sent if e["kind"] == "stage"]
+    assert stage["details"]["was"] == stage["details"]["now"] == stage["occurred_at"]
 
 
 def test_an_earlier_journey_that_comes_to_light_renumbers_the_later_one():
