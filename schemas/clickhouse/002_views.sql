@@ -254,7 +254,7 @@ SELECT
     splitByChar('/', natural_key)[2] AS to_stage,
     occurred_at,
     caused_by,
-    corrects != '' AS corrected
+    CAST(corrects != '', 'Bool') AS corrected
 FROM journey_facts FINAL
 WHERE kind = 'stage' AND NOT retracted
 COMMENT 'One row per stage entered in a journey, as it now holds';

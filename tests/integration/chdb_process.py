@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 
 class ChdbServer:
@@ -15,6 +16,13 @@ class ChdbServer:
         self.ready = self.process.stdout.readline()
         self.port = int(self.ready.split()[1]) if self.ready else 0
         self.dsn = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
 
     def stop(self) -> tuple[int, str]:
         """Ask it to stop; its exit code and what it said on stderr."""

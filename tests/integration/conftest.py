@@ -8,6 +8,5 @@ from chdb_process import ChdbServer
 
 @pytest.fixture(scope="module")
 def chdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbServer]:
-    server = ChdbServer(tmp_path_factory.mktemp("chdb"))
-    yield server
-    server.stop()
+    with ChdbServer(tmp_path_factory.mktemp("chdb")) as server:
+        yield server

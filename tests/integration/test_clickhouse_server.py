@@ -198,24 +198,22 @@ def test_clickhouse_connect_works_on_it(chdb: ChdbServer, table: str) -> None:
 
 
 def test_one_process_per_directory_and_a_port_that_is_taken(chdb: ChdbServer, tmp_path: Path) -> None:
-    first = ChdbServer(tmp_path)
-    assert first.ready == f"ready {first.port}\n"
-    second = ChdbServer(tmp_path)
-    assert second.ready == ""
-    assert second.stop() == (1, f"{tmp_path} is in use by another process\n")
-    busy = ChdbServer(tmp_path / "other", chdb.port)
-    assert busy.stop() == (1, f"cannot listen on port {chdb.port}: Address already in use\n")
-    assert first.stop() == (0, "")
+    with ChdbServer(tmp_path) as first, ChdbServer(tmp_path) as second:
+        assert first.ready == f"ready {first.port}\n"
+        assert second.ready == ""
+        assert second.stop() == (1, f"{tmp_path} is in use by another process\n")
+        assert first.stop() == (0, "")
+    with ChdbServer(tmp_path / "other", chdb.port) as busy:
+        assert busy.stop() == (1, f"cannot listen on port {chdb.port}: Address already in use\n")
 
 
 def test_what_was_acknowledged_survives_stop_and_kill(tmp_path: Path) -> None:
-    ends = (ChdbServer.stop, ChdbServer.kill)
-    for n, end in enumerate(ends):
-        server = ChdbServer(tmp_path)
-        web = Web(server.port)
-        web("CREATE TABLE IF NOT EXISTS kept (a UInt64) ENGINE = MergeTree ORDER BY a")
-        assert web(f"{n}\n", query="INSERT INTO kept FORMAT CSV")[0].status == 200
-        end(server)
-    server = ChdbServer(tmp_path)
-    assert Web(server.port)("SELECT groupArray(a) FROM (SELECT a FROM kept ORDER BY a)")[1] == b"[0,1]\n"
-    server.stop()
+    for n, end in enumerate((ChdbServer.stop, ChdbServer.kill)):
+        with ChdbServer(tmp_path) as server:
+            web = Web(server.port)
+            web("CREATE TABLE IF NOT EXISTS kept (a UInt64) ENGINE = MergeTree ORDER BY a")
+            assert web(f"{n}\n", query="INSERT INTO kept FORMAT CSV")[0].status == 200
+            end(server)
+    with ChdbServer(tmp_path) as server:
+        kept = Web(server.port)("SELECT groupArray(a) FROM (SELECT a FROM kept ORDER BY a)")
+        assert kept[1] == b"[0,1]\n"

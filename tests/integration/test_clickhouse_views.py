@@ -159,6 +159,18 @@ def test_every_view_and_column_is_explained(at: Warehouse) -> None:
     assert at.ask("SELECT engine FROM system.databases WHERE name = 'journeys'") == [{"engine": "Atomic"}]
 
 
+def test_columns_have_the_type_that_their_view_declares(at: Warehouse) -> None:
+    with clickhouse.connect(at.dsn) as client:
+        for view in VIEWS:
+            declared = client.query(
+                "SELECT name, type FROM system.columns WHERE database = 'journeys' AND table = {view:String}",
+                parameters={"view": view},
+            ).result_rows
+            answer = client.query(f"SELECT * FROM {view} LIMIT 0")
+            types = [type_.name.replace("`", "") for type_ in answer.column_types]
+            assert list(zip(answer.column_names, types, strict=True)) == declared
+
+
 def test_a_touch_belongs_to_the_span_that_holds_it(at: Warehouse) -> None:
     cookie, jane = "anonymous_id:k", "email:jane@acme.nl"
     at.feed(
@@ -472,23 +484,20 @@ def test_stitching_200_000_touches_of_50_000_identifiers_takes_well_under_a_seco
 
 
 def test_an_outage_pauses_the_sink_and_loses_nothing(tmp_path: Path) -> None:
-    server = ChdbServer(tmp_path)
-    clickhouse.migrate(server.dsn)
-    at = Warehouse(server.dsn, "outage")
-    at.feed(at.touch("before", "", "2025-01-01T00:00:00Z"))
-    server.kill()
     refused: list[list[Refused]] = []
-    waiting = threading.Thread(
-        target=lambda: refused.append(at.feed(at.touch("during", "", "2025-01-01T00:00:00Z")))
-    )
+    with ChdbServer(tmp_path) as server:
+        clickhouse.migrate(server.dsn)
+        at = Warehouse(server.dsn, "outage")
+        at.feed(at.touch("before", "", "2025-01-01T00:00:00Z"))
+    during = at.touch("during", "", "2025-01-01T00:00:00Z")
+    waiting = threading.Thread(target=lambda: refused.append(at.feed(during)), daemon=True)
     waiting.start()
     time.sleep(1)
     assert waiting.is_alive()
-    server = ChdbServer(tmp_path, server.port)
-    waiting.join(20)
-    assert refused == [[]]
-    assert at.rows("v_touchpoints", "event_id") == [("before",), ("during",)]
-    server.stop()
+    with ChdbServer(tmp_path, server.port):
+        waiting.join(20)
+        assert refused == [[]]
+        assert at.rows("v_touchpoints", "event_id") == [("before",), ("during",)]
 
 
 def test_waiting_for_a_server_that_never_comes() -> None:
