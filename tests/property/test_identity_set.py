@@ -7,6 +7,7 @@ by asking, at every time at which anything can change, who is there.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
+from random import Random
 
 import msgspec
 import pytest
@@ -64,6 +65,7 @@ class Oracle:
     """Everything that follows from a set of statements."""
 
     said: set[Statement]
+    most_owners: int = OWNERS
     seen: dict[str, int] = field(default_factory=dict)
     contact: dict[str, str] = field(default_factory=dict)  # strong identifier -> contact id
     members: dict[str, list[str]] = field(default_factory=dict)  # contact id -> strong identifiers
@@ -154,7 +156,7 @@ class Oracle:
     def owner_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
         """The contact and account of a weak identifier at a time."""
         owns = [(one.at, one.strong) for one in self.said if isinstance(one, Owns) and one.weak == weak]
-        if not owns or len({strong for _, strong in owns}) > OWNERS:
+        if not owns or len({strong for _, strong in owns}) > self.most_owners:
             return None, None
         contacts: set[str] = set()
         marks = {time, time - WINDOW, *(at for at, _ in owns), *(at - WINDOW for at, _ in owns)}
@@ -314,7 +316,7 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "OWNERS", OWNERS)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(said=sets, data=st.data())
 def test_the_map_follows_from_the_set_of_statements(said: list[Statement], data: st.DataObject) -> None:
     expected = Oracle(set(said)).content()
@@ -329,6 +331,51 @@ def test_the_map_follows_from_the_set_of_statements(said: list[Statement], data:
     for (start, end), crash in zip(pairwise(cuts), crashes, strict=False):
         processor.batch(values[start:end], crash=crash)
     assert processor.content() == expected
+
+
+def dense(random: Random) -> list[Statement]:
+    """A set in which much touches much, which few of hypothesis's are; some of one device of many people."""
+    step, reach = random.choice([1, 5, 13, 30]), random.choice([8, 20, 40])
+    device = random.random() < 0.4
+    return list(dict.fromkeys(_any(random, step, reach, device) for _ in range(random.randint(20, 70))))
+
+
+def _any(random: Random, step: int, reach: int, device: bool) -> Statement:
+    at = 946_684_800_000 + random.randint(0, reach) * step * DAY_MS
+    if device and random.random() < 0.7:
+        return Owns(TENANT, WEAK[0], random.choice(STRONG), at)
+    kind = random.random()
+    if kind < 0.35:
+        pair = sorted(random.sample(STRONG if random.random() < 0.6 else ACCOUNTS, 2))
+        source = random.choice(sorted(RANKS))
+        return Link(TENANT, *pair, source, RANKS[source], at)
+    if kind < 0.6:
+        return Owns(TENANT, random.choice(WEAK), random.choice(STRONG), at)
+    if kind < 0.7:
+        return Named(TENANT, random.choice((*STRONG, *WEAK, *ACCOUNTS)), random.choice(ACCOUNTS), at)
+    if kind < 0.9:
+        person, source = random.choice(STRONG), random.choice(["crm", "crm2", "erp"])
+        contact = person if kind_of(person) == "contact_id" else ""
+        return Employed(TENANT, person, contact, source, RANKS[source], at, random.choice(ACCOUNTS))
+    return Seen(TENANT, random.choice((*STRONG, *ACCOUNTS)), at)
+
+
+@pytest.mark.parametrize("seed", range(250))
+def test_the_map_follows_from_a_dense_set(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = Random(seed)
+    if seed % 2:
+        monkeypatch.setattr(rows, "OWNERS", len(STRONG))
+    said = dense(random)
+    order = [*said, *(one for one in said if random.random() < 0.3)]
+    random.shuffle(order)
+    values = [_encode(one) for one in order]
+    values.insert(random.randrange(len(values)), POISON)
+    processor = Processor()
+    while values:
+        size = random.choice([1, 3, 10, 50])
+        processor.batch(values[:size], crash=random.random() < 0.15)
+        del values[:size]
+    assert processor.content() == Oracle(set(said), rows.OWNERS).content()
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,458 @@
+"""IDENTITY by hand: what must come out, case by case. Times are days after 2025-01-01."""
+
+from itertools import permutations
+
+import msgspec
+import pytest
+
+from schemas.identity import MapRow
+from schemas.internal import CRM, ERP, OTHER, STEWARD, Employed, Link, Named, Owns, Seen
+from schemas.keys import hasher, partition_of
+from schemas.times import DAY_MS, from_rfc3339
+from schemas.topics import LINKS, MAP
+from streams.core import Record, StepConfig
+from streams.identity.spans import Person, ownership
+from streams.identity.step import Identity
+from streams.session import Session
+
+KEY_OF = hasher("secret")
+CONFIG = StepConfig(partition=0, partitions=8, generation=0, key_of=KEY_OF)
+START = from_rfc3339("2025-01-01T00:00:00Z")
+Statement = Seen | Link | Owns | Named | Employed
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.json.Decoder(MapRow).decode
+
+
+def day(n: float) -> int:
+    return START + int(n * DAY_MS)
+
+
+def seen(identifier: str, at: float = 0) -> Seen:
+    return Seen("t", identifier, day(at))
+
+
+def link(a: str, b: str, at: float = 0, source: str = "web") -> Link:
+    rank = {"steward": STEWARD, "crm": CRM, "erp": ERP}.get(source, OTHER)
+    return Link("t", *sorted((a, b)), source, rank, day(at))
+
+
+def owns(weak: str, strong: str, at: float) -> Owns:
+    return Owns("t", weak, strong, day(at))
+
+
+def named(identifier: str, account: str, at: float = 0) -> Named:
+    return Named("t", identifier, account, day(at))
+
+
+def employed(identifier: str, account: str, at: float, source: str = "crm") -> Employed:
+    contact = identifier if identifier.startswith("contact_id:") else ""
+    return Employed("t", identifier, contact, source, CRM, day(at), account)
+
+
+class Map:
+    """The identity map after statements, each in a batch of its own."""
+
+    def __init__(self, *said: Statement) -> None:
+        self.session = Session(Identity(CONFIG), 0, 0)
+        self.session.claimed(1)
+        self.rows: dict[str, MapRow] = {}
+        for one in said:
+            self.say(one)
+
+    def say(self, *said: Statement) -> list[str]:
+        """The identifiers whose map rows were sent."""
+        records = [Record(LINKS.name, 0, n, 0, None, _encode(one)) for n, one in enumerate(said)]
+        sent = [_decode(output.value) for output in self.session.work(records, 0).outputs]
+        self.rows |= {row.identifier: row for row in sent}
+        return [row.identifier for row in sent]
+
+    def at(self, identifier: str, time: float) -> tuple[str | None, str | None]:
+        """Contact and account of a touch of the identifier on that day."""
+        since = [
+            s for s in self.rows[identifier].spans if s.since is None or from_rfc3339(s.since) <= day(time)
+        ]
+        return since[-1].contact_id, since[-1].account_id
+
+    def contact(self, identifier: str, time: float = 0) -> str | None:
+        return self.at(identifier, time)[0]
+
+    def account(self, identifier: str, time: float = 0) -> str | None:
+        return self.at(identifier, time)[1]
+
+
+# Contacts
+
+
+def test_two_new_identifiers_that_are_linked_are_one_contact() -> None:
+    found = Map(link("user_id:7", "email:jane@acme.nl"))
+    assert found.contact("user_id:7") == found.contact("email:jane@acme.nl")
+    assert found.contact("user_id:7") is not None
+
+
+def test_two_that_are_identified_as_different_people_remain_two() -> None:
+    found = Map(link("contact_id:1", "email:jane@acme.nl", 1), link("contact_id:2", "email:bob@acme.nl", 1))
+    found.say(link("email:jane@acme.nl", "email:bob@acme.nl", 2))
+    assert found.contact("email:jane@acme.nl") == found.contact("contact_id:1")
+    assert found.contact("email:bob@acme.nl") == found.contact("contact_id:2")
+    assert found.contact("email:jane@acme.nl") != found.contact("email:bob@acme.nl")
+
+
+def test_an_address_stays_with_the_first_contact_that_had_it() -> None:
+    said = (
+        link("contact_id:abc123", "email:jane@acme.nl", 1),
+        link("contact_id:abc456", "email:jane@acme.nl", 2),
+    )
+    for order in permutations(said):
+        found = Map(*order)
+        assert found.contact("email:jane@acme.nl") == found.contact("contact_id:abc123")
+        assert found.contact("contact_id:abc456") != found.contact("contact_id:abc123")
+
+
+def test_the_more_trusted_source_goes_before_the_earlier_one() -> None:
+    found = Map(
+        link("contact_id:1", "email:jane@acme.nl", 1), link("contact_id:2", "email:jane@acme.nl", 2, "crm")
+    )
+    assert found.contact("email:jane@acme.nl") == found.contact("contact_id:2")
+
+
+def test_of_one_message_the_stronger_kinds_go_first() -> None:
+    found = Map(link("contact_id:2", "email:jane@acme.nl", 0))
+    found.say(
+        link("contact_id:1", "user_id:1", 1),
+        link("contact_id:1", "email:jane@acme.nl", 1),
+        link("user_id:1", "email:jane@acme.nl", 1),
+    )
+    assert found.contact("user_id:1") == found.contact("contact_id:1")
+
+
+def test_a_fourth_address_is_another_contact() -> None:
+    found = Map(*(link("user_id:7", f"email:{n}@acme.nl", n) for n in range(4)))
+    assert len({found.contact(f"email:{n}@acme.nl") for n in range(3)}) == 1
+    assert found.contact("email:3@acme.nl") != found.contact("user_id:7")
+
+
+def test_a_skipped_link_counts_when_the_obstacle_goes() -> None:
+    found = Map(link("contact_id:1", "email:j@acme.nl", 2), link("contact_id:2", "email:j@acme.nl", 3))
+    found.say(
+        link("contact_id:1", "email:k@acme.nl", 4, "crm"), link("user_id:9", "email:k@acme.nl", 0, "crm")
+    )
+    found.say(
+        link("contact_id:2", "user_id:9", 9, "steward")
+    )  # now user 9 is contact 2, so k is, so 1 is not k
+    assert found.contact("email:k@acme.nl") == found.contact("contact_id:2")
+    assert found.contact("email:j@acme.nl") == found.contact("contact_id:1")
+
+
+def test_the_id_comes_from_the_earliest_member_not_from_arrival() -> None:
+    said = (seen("user_id:7", 5), seen("email:jane@acme.nl", 1), link("user_id:7", "email:jane@acme.nl", 5))
+    ids = {Map(*order).contact("user_id:7") for order in permutations(said)}
+    assert ids == {Map(seen("email:jane@acme.nl")).contact("email:jane@acme.nl")}
+
+
+def test_seventeen_partners_of_one_rank_are_none() -> None:
+    junk = [link("user_id:7", f"email:{n}@junk{n}.nl", n) for n in range(17)]
+    found = Map(link("user_id:7", "email:jane@acme.nl", 0, "crm"), *junk[:16])
+    assert found.contact("email:0@junk0.nl") == found.contact("user_id:7")
+    found.say(junk[16])
+    assert found.contact("email:0@junk0.nl") != found.contact("user_id:7")
+    assert found.contact("email:jane@acme.nl") == found.contact(
+        "user_id:7"
+    )  # the CRM's link is of another rank
+
+
+def test_the_links_of_a_bot_cost_its_row_nothing() -> None:
+    found = Map(*(link("user_id:7", f"email:{n}@junk.nl", n) for n in range(17)))
+    key = KEY_OF("t", "user_id:7")
+    bytes_before = len(found.session.rows.get(KEY_OF("t"), key) or b"")
+    assert found.say(link("user_id:7", "email:x@junk.nl", 99)) == ["email:x@junk.nl"]
+    assert len(found.session.rows.get(KEY_OF("t"), key) or b"") == bytes_before < 200
+
+
+# Accounts
+
+
+def test_domains_that_the_crm_gives_one_account_are_one() -> None:
+    found = Map(
+        *(seen(f"email:{name}") for name in ("a@acme.nl", "b@acme.nl", "c@acme.com")),
+        link("account_id:7", "domain:acme.nl", 3, "crm"),
+        link("account_id:7", "domain:acme.com", 4, "crm"),
+    )
+    accounts = {found.account(f"email:{name}") for name in ("a@acme.nl", "b@acme.nl", "c@acme.com")}
+    assert accounts == {found.account("account_id:7")} == {found.account("domain:acme.com")}
+    assert len({found.contact(f"email:{name}") for name in ("a@acme.nl", "b@acme.nl", "c@acme.com")}) == 3
+
+
+def test_free_mail_makes_persons_not_a_firm() -> None:
+    found = Map(*(seen(f"email:{n}@gmail.com") for n in range(3)))
+    assert len({found.account(f"email:{n}@gmail.com") for n in range(3)}) == 3
+    assert "domain:gmail.com" not in found.rows
+
+
+def test_a_firm_is_its_registrable_domain() -> None:
+    found = Map(seen("email:a@mail.acme.co.uk"))
+    assert found.account("email:a@mail.acme.co.uk") == found.account("domain:acme.co.uk")
+
+
+@pytest.mark.parametrize("key", ["domain:acme.nl", "vat_number:NL1"])
+def test_what_the_crm_moves_to_another_account_is_there_from_then_on(key: str) -> None:
+    other = "vat_number:NL1" if key.startswith("domain") else "domain:acme.nl"
+    first = [
+        link("account_id:1", key, 1, "crm"),
+        link("account_id:1", other, 1, "crm"),
+        link(key, other, 1, "crm"),
+    ]
+    moved = link("account_id:2", key, 5, "crm")
+    for order in ([*first, moved], [moved, *first]):
+        found = Map(*order)
+        assert found.account(key) == found.account("account_id:2")
+        assert found.account(other) == found.account("account_id:1") != found.account(key)
+
+
+def test_a_later_erp_record_moves_nothing_that_the_crm_said() -> None:
+    found = Map(
+        link("account_id:1", "vat_number:NL1", 1, "crm"),
+        link("customer_number:9", "vat_number:NL1", 5, "erp"),
+        link("account_id:2", "customer_number:9", 6, "erp"),
+    )
+    assert found.account("vat_number:NL1") == found.account("account_id:1")
+
+
+def test_an_account_may_have_five_hundred_customer_numbers() -> None:
+    found = Map()
+    found.say(*(link("account_id:1", f"customer_number:{n}", n, "erp") for n in range(500)))
+    assert found.account("customer_number:499") == found.account("account_id:1")
+    found.say(link("account_id:1", "customer_number:500", 1, "erp"))
+    assert found.account("customer_number:499") != found.account("account_id:1")
+
+
+def test_an_account_key_has_one_span_without_contact() -> None:
+    found = Map(seen("vat_number:NL1"))
+    (span,) = found.rows["vat_number:NL1"].spans
+    assert (span.since, span.contact_id) == (None, None)
+    assert span.account_id is not None
+
+
+# Persons in accounts
+
+
+def test_a_job_change_leaves_earlier_touches_with_the_old_account() -> None:
+    found = Map(
+        seen("email:f@nordhaven.com", 0),
+        employed("contact_id:F", "account_id:NH", 8),
+        link("contact_id:F", "email:f@nordhaven.com", 8, "crm"),
+        link("account_id:NH", "domain:nordhaven.com", 8, "crm"),
+        employed("contact_id:F", "account_id:KT", 195),
+        link("contact_id:F", "email:f@kustlijn.nl", 195, "crm"),
+        link("account_id:KT", "domain:kustlijn.nl", 195, "crm"),
+    )
+    assert found.account("email:f@nordhaven.com", 0) == found.account("account_id:NH")
+    assert found.account("contact_id:F", 194.999) == found.account("account_id:NH")
+    assert found.account("contact_id:F", 195) == found.account("account_id:KT")
+    assert (
+        len({found.contact(one) for one in ("contact_id:F", "email:f@kustlijn.nl", "email:f@nordhaven.com")})
+        == 1
+    )
+    assert found.account("account_id:NH") != found.account("account_id:KT")
+
+
+def test_a_person_without_a_firm_is_absorbed_with_the_past_when_the_crm_tells_the_firm() -> None:
+    found = Map(seen("email:jan@gmail.com", 0))
+    person = found.account("email:jan@gmail.com")
+    found.say(employed("email:jan@gmail.com", "account_id:1", 50))
+    assert found.account("email:jan@gmail.com", 0) == found.account("account_id:1") != person
+
+
+def test_the_firm_address_holds_before_the_first_employment() -> None:
+    found = Map(seen("email:jan@acme.nl", 0), employed("email:jan@acme.nl", "account_id:1", 50))
+    assert found.account("email:jan@acme.nl", 49) == found.account("domain:acme.nl")
+    assert found.account("email:jan@acme.nl", 50) == found.account("account_id:1")
+
+
+def test_the_address_on_the_touch_chooses_else_the_earliest_firm_address() -> None:
+    found = Map(
+        seen("email:jan@acme.nl", 1),
+        seen("email:jan@gmail.com", 0),
+        link("user_id:1", "email:jan@acme.nl", 1),
+        link("user_id:1", "email:jan@beta.nl", 2),
+        link("user_id:1", "email:jan@gmail.com", 2),
+    )
+    assert found.account("email:jan@beta.nl") == found.account("domain:beta.nl")
+    for other in ("user_id:1", "email:jan@gmail.com", "email:jan@acme.nl"):
+        assert found.account(other) == found.account("domain:acme.nl")
+
+
+def test_of_employments_side_by_side_the_own_domain_chooses_else_the_latest() -> None:
+    found = Map(
+        link("user_id:1", "email:jan@acme.nl", 0),
+        employed("email:jan@acme.nl", "domain:acme.nl", 5),
+        employed("email:jan@acme.nl", "account_id:2", 9, "erp"),
+    )
+    assert found.account("email:jan@acme.nl", 10) == found.account("domain:acme.nl")
+    assert found.account("user_id:1", 10) == found.account("account_id:2")
+
+
+def test_repeating_an_employment_does_not_make_it_later() -> None:
+    found = Map(
+        employed("user_id:1", "account_id:1", 1),
+        employed("user_id:1", "account_id:2", 5, "erp"),
+        employed("user_id:1", "account_id:1", 9),
+    )
+    assert found.account("user_id:1", 10) == found.account("account_id:2")
+
+
+# Weak identifiers
+
+
+def test_jane_nobody_mary_nobody_nobody() -> None:
+    found = Map(owns("device_id:d", "email:jane@acme.nl", 1), owns("device_id:d", "email:mary@acme.nl", 3))
+    jane, mary = found.contact("email:jane@acme.nl"), found.contact("email:mary@acme.nl")
+    assert [found.contact("device_id:d", n) for n in (1, 2, 3, 4, 500)] == [jane, jane, mary, mary, mary]
+    assert jane != mary
+
+
+def test_the_past_of_a_cookie_counts_for_ninety_days() -> None:
+    found = Map(owns("anonymous_id:c", "email:jane@acme.nl", 100))
+    assert found.contact("anonymous_id:c", 10) == found.contact("email:jane@acme.nl")
+    assert found.at("anonymous_id:c", 10 - 1 / DAY_MS) == (None, None)
+
+
+def test_two_cookies_of_one_person_are_one_contact() -> None:
+    found = Map(
+        owns("anonymous_id:1", "email:jane@acme.nl", 1), owns("anonymous_id:2", "email:jane@acme.nl", 2)
+    )
+    assert {found.contact(f"anonymous_id:{n}", 2) for n in (1, 2)} == {found.contact("email:jane@acme.nl")}
+
+
+def test_a_device_that_is_reset_follows_the_new_user() -> None:
+    found = Map(owns("device_id:1", "user_id:1", 1), owns("device_id:2", "user_id:2", 1))
+    assert found.contact("device_id:1", 1) == found.contact("user_id:1")
+    assert found.contact("device_id:2", 1) == found.contact("user_id:2") != found.contact("user_id:1")
+
+
+def test_a_shared_phone_does_not_join_people() -> None:
+    found = Map(owns("phone:+31", "email:alice@acme.nl", 1), owns("phone:+31", "user_id:bob", 2))
+    assert found.contact("email:alice@acme.nl") != found.contact("user_id:bob")
+
+
+def test_a_weak_identifier_follows_the_contact_of_its_owner() -> None:
+    found = Map(owns("anonymous_id:c", "user_id:7", 1))
+    sent = found.say(link("contact_id:1", "user_id:7", 0, "crm"), employed("contact_id:1", "account_id:9", 2))
+    assert "anonymous_id:c" in sent
+    assert found.at("anonymous_id:c", 1) == (found.contact("contact_id:1"), found.account("account_id:9"))
+
+
+def test_an_unowned_cookie_has_a_map_row_only_when_it_names_an_account() -> None:
+    found = Map(named("anonymous_id:c", "account_id:9"))
+    assert found.at("anonymous_id:c", 0) == (None, None)
+    assert found.rows["anonymous_id:c"].accounts == {"account_id:9": found.account("account_id:9")}
+    found.say(link("account_id:9", "domain:acme.nl", -5, "crm"))
+    assert found.rows["anonymous_id:c"].accounts == {"account_id:9": found.account("domain:acme.nl")}
+
+
+def test_a_consultant_touches_for_a_client_and_stays_where_he_is() -> None:
+    found = Map(seen("email:c@consult.nl"), named("email:c@consult.nl", "account_id:client", 3))
+    assert found.rows["email:c@consult.nl"].accounts == {
+        "account_id:client": found.account("account_id:client")
+    }
+    assert found.account("email:c@consult.nl", 3) == found.account("domain:consult.nl")
+
+
+def test_four_people_on_one_device_within_ninety_days_share_it() -> None:
+    people = [f"email:{name}@acme.nl" for name in "abcd"]
+    found = Map(*(owns("device_id:kiosk", one, 10 * n) for n, one in enumerate(people)))
+    assert found.at("device_id:kiosk", 15) == (None, found.account("domain:acme.nl"))
+    found = Map(*(owns("device_id:kiosk", one, 30.001 * n) for n, one in enumerate(people)))
+    assert found.contact("device_id:kiosk", 15) == found.contact("email:a@acme.nl")
+
+
+def test_identifiers_of_one_contact_are_one_in_the_count() -> None:
+    said = [
+        owns("device_id:d", one, n)
+        for n, one in enumerate(["user_id:1", *(f"email:{c}@a.nl" for c in "abc")])
+    ]
+    found = Map(*said)
+    assert found.contact("device_id:d", 3) is None
+    found.say(link("user_id:1", "email:a@a.nl"))
+    assert found.contact("device_id:d", 3) == found.contact("email:c@a.nl")
+
+
+def test_who_is_in_no_crowded_window_with_the_touch_does_not_speak_for_it() -> None:
+    firm = {name: [(None, "a1")] for name in "abcd"}
+    people = {one: Person(one, firm.get(one, [(None, "a2")])) for one in "abcdex"}
+    owners = {"x": [day(0)], "a": [day(60)], "b": [day(70)], "c": [day(80)], "d": [day(90)]}
+    spans = ownership(owners, people)
+    assert spans[2:4] == [
+        (day(-10), None, None),
+        (day(90) + 1, None, "a1"),
+    ]  # until day 90 with x, behind without
+    backwards = {one: [day(90) - (at - day(0))] for one, (at,) in owners.items()}
+    assert ownership(backwards, people)[2:4] == [(day(-60), None, "a1"), (day(0), None, None)]
+
+
+def test_nobody_owns_what_more_than_a_thousand_have_used() -> None:
+    found = Map()
+    found.say(*(owns("phone:+31", f"user_id:{n}", n / 24) for n in range(1_000)))
+    assert found.contact("phone:+31", 30) is None  # shared, for a while
+    assert len(found.rows["phone:+31"].spans) > 1
+    found.say(owns("phone:+31", "user_id:x", 2_000))
+    (span,) = found.rows["phone:+31"].spans
+    assert (span.since, span.contact_id, span.account_id) == (None, None, None)
+
+
+# The step
+
+
+def test_a_known_statement_writes_nothing() -> None:
+    said = [
+        link("user_id:7", "email:jane@acme.nl", 1),
+        owns("phone:+31", "user_id:7", 2),
+        named("phone:+31", "domain:x.nl"),
+    ]
+    found = Map(*said)
+    later = [link("user_id:7", "email:jane@acme.nl", 9), seen("email:jane@acme.nl", 9)]
+    work = found.session.work([Record(LINKS.name, 0, 0, 0, None, _encode(one)) for one in (*said, *later)], 0)
+    assert (work.rows, work.outputs) == ([], [])
+
+
+def test_only_rows_whose_content_changed_are_sent_with_the_version_of_the_change() -> None:
+    found = Map(link("user_id:7", "email:jane@acme.nl", 1))
+    before = found.rows["user_id:7"].version
+    assert found.say(link("user_id:7", "email:jane@acme.nl", 2, "crm")) == []
+    assert found.say(owns("phone:+31", "user_id:7", 2)) == ["phone:+31"]
+    assert found.rows["phone:+31"].version > before == found.rows["user_id:7"].version
+
+
+def test_a_map_row_is_keyed_and_placed_by_its_identifier() -> None:
+    session = Map().session
+    work = session.work([Record(LINKS.name, 0, 0, 0, None, _encode(seen("user_id:7")))], 0)
+    (output,) = work.outputs
+    key = KEY_OF("t", "user_id:7")
+    assert (output.topic, output.key, output.partition) == (MAP.name, key, partition_of(key, 8))
+
+
+def test_what_is_owed_is_sent_again_byte_for_byte() -> None:
+    session = Map().session
+    work = session.work([Record(LINKS.name, 0, 0, 0, None, _encode(owns("phone:+31", "user_id:7", 2)))], 0)
+    again = Session(Identity(CONFIG), 0, 0)
+    again.claimed(2)
+    assert set(again.recovered(work.rows).outputs) == set(work.outputs)
+
+
+def test_tenants_have_nothing_in_common() -> None:
+    found = Map()
+    found.say(seen("email:jane@acme.nl"), Seen("other", "email:jane@acme.nl", day(0)))
+    work = found.session.work(
+        [
+            Record(
+                LINKS.name,
+                0,
+                0,
+                0,
+                None,
+                _encode(Link("other", "email:jane@acme.nl", "user_id:7", "web", 3, day(0))),
+            )
+        ],
+        0,
+    )
+    assert {_decode(output.value).tenant for output in work.outputs} == {"other"}
