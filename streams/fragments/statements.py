@@ -20,7 +20,7 @@ def link(tenant: str, row: LinkRow) -> Link:
 
 
 def moments(claims: list[Claim]) -> list[Claim]:
-    """Of ascending claims those at which the value changes, per source and rank.
+    """Of ascending claims those at which the value changes, per source.
 
     A claim that repeats the one before says nothing new. Where claims of one time contradict each other, all
     are told and so is the next one: which of them holds is IDENTITY's to decide.
@@ -29,8 +29,8 @@ def moments(claims: list[Claim]) -> list[Claim]:
     [(1, 'a', '', 3), (3, 'b', '', 3), (4, 'a', '', 3)]
     """
     changes: list[Claim] = []
-    by_teller = itemgetter(2, 3)
-    for _, told in groupby(sorted(claims, key=by_teller), by_teller):  # stable: times stay ascending
+    by_source = itemgetter(2)
+    for _, told in groupby(sorted(claims, key=by_source), by_source):  # stable: times stay ascending
         before: list[str] = []
         for _, at_once in groupby(told, itemgetter(0)):
             together = list(at_once)

@@ -411,11 +411,9 @@ def test_a_level_groups_what_the_level_before_groups() -> None:
 
 def sampled(rnd: Random, n: int) -> Mini:
     kind, topic = rnd.choice(["page_viewed", "order_placed"]), rnd.choice(["", "pumps"])
-    at, actor, account = (
-        START + rnd.randrange(900 * DAY_MS),
-        rnd.choice([0, 2]),
-        rnd.choice(["", "domain:x.nl"]),
-    )
+    actor, account = rnd.choice([0, 2]), rnd.choice(["", "domain:x.nl"])
+    month = START // row.MONTH_MS + rnd.randrange(30)  # half of them at the very edge of a bucket
+    at = month * row.MONTH_MS + rnd.choice([rnd.randrange(row.MONTH_MS), rnd.randrange(-2, 2)])
     return Mini(at, n, str(n), "web", kind, actor, 3, account, topic, "", "", "web")
 
 
