@@ -49,7 +49,8 @@ def derive(snapshots: Iterable[Snapshot]) -> Account:
     walked = walk(_touches(there), people)
     names, identifiers = _contacts(there)
     firm = _firm(there)
-    spells = sorted((spell for person in people.values() for spell in person.spells), key=_appearance)
+    spells = [spell for person in people.values() for spell in person.spells if not spell.phantom]
+    spells.sort(key=_appearance)
     name = _text(firm.get("name"))
     if not name and not keys:
         name = next((names[spell.contact] for spell in spells if spell.contact in names), "")

@@ -27,6 +27,14 @@ class Spell:
         self.stage = ""  # the contact's own, in the last journey it took part in during this period
 
     @property
+    def phantom(self) -> bool:
+        """Over, without a known beginning and without a touch: nobody was ever here.
+
+        The address at a new employer places a person there by its domain, also before the job change.
+        """
+        return self.since == -EVER and self.until != EVER and not self.touches
+
+    @property
     def appeared(self) -> int | None:
         """When the contact appeared here: the start of the employment, else the first touch, else unknown."""
         if self.since != -EVER:

@@ -60,6 +60,15 @@ def test_who_left_and_came_back_has_two_periods_each_with_its_own_touches():
     assert [(s.touches, s.until == START + 5) for s in given.spells] == [(1, True), (2, False)]
 
 
+def test_an_address_of_the_next_employer_makes_nobody_a_member_before():
+    given = account(
+        fragment(JANE, of("jane", until=START), of("jane", since=START + 5)),
+        fragment("contact_id:7", of("jane", touch(START + 9), since=START + 5)),
+    )
+    assert [(s.since, s.touches) for s in given.spells] == [(START + 5, 1)]
+    assert len(account(fragment(JANE, of("jane", touch(START - 1), until=START))).spells) == 1
+
+
 def test_spans_of_a_device_say_nothing_of_employment():
     phone = fragment("phone:+31612345678", of("jane", touch(START), until=START + 5))
     given = account(phone, fragment(JANE, of("jane")))
