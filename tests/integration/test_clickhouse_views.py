@@ -4,6 +4,8 @@ import asyncio
 import csv
 import json
 import os
+import random
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -169,6 +171,23 @@ def test_columns_have_the_type_that_their_view_declares(at: Warehouse) -> None:
             answer = client.query(f"SELECT * FROM {view} LIMIT 0")
             types = [type_.name.replace("`", "") for type_ in answer.column_types]
             assert list(zip(answer.column_names, types, strict=True)) == declared
+
+
+def test_the_documentation_tells_the_columns_as_they_are_and_its_queries_run(at: Warehouse) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
+    told = {}
+    for section in text.split("\n## ")[1:]:
+        columns = re.findall(r"^\| `(.*?)` \| `(.*?)` \| (.*) \|$", section, re.M)
+        told[section.partition("\n")[0]] = [list(column) for column in columns]
+    there = at.ask(
+        "SELECT table, groupArray([name, type, comment]) AS columns FROM (SELECT * FROM system.columns "
+        "WHERE database = 'journeys' AND table LIKE 'v\\_%' ORDER BY table, position) GROUP BY table"
+    )
+    assert told == {view["table"]: view["columns"] for view in there}
+    queries = re.findall(r"^```sql\n(.*?)^```", text, re.M | re.S)
+    assert len(queries) >= len(VIEWS)
+    for query in queries:
+        at.ask(query)
 
 
 def test_a_touch_belongs_to_the_span_that_holds_it(at: Warehouse) -> None:
@@ -388,6 +407,32 @@ def test_the_journal_tells_every_event_once(at: Warehouse) -> None:
         ("stage-1/purchase-1", "stage_told", "a1", "c1", {"was": "", "n": "2"}, "", False, "a1.1"),
         ("stage-1/purchase-2", "stage_told", "a1", "", {}, "stage-1/purchase-1", True, "a1.1"),
     ]
+
+
+def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
+    shuffled, rng = Warehouse(at.dsn, f"{at.tenant} shuffled"), random.Random(3)
+
+    def told(by: Warehouse) -> list[Record]:
+        days = [f"2025-01-{day:02}T00:00:00Z" for day in range(1, 29)]
+        people = [f"email:p{n}@acme.nl" for n in range(5)]
+        return [
+            *(by.touch(f"e{n % 20}", people[n % 5], days[n % 28], digest=n % 7) for n in range(60)),
+            *(by.mapped(people[n % 5], Span(None, f"c{n % 3}", f"a{n % 2}"), seq=n) for n in range(15)),
+            *(by.event("stage", f"1/{n % 4}", days[n], n, retracted=n % 5 == 0) for n in range(20)),
+            *(by.profile(n, [member(f"c{m}") for m in range(n)]) for n in range(6)),
+        ]
+
+    at.feed(*told(at))
+    records = told(shuffled) * 2
+    rng.shuffle(records)
+    for n in range(0, len(records), 37):
+        shuffled.feed(*records[n : n + 37])
+    for view in VIEWS - {"v_dead_letters"}:
+        first, second = (
+            [row[0] for row in w.rows(view, "tuple(* EXCEPT tenant) AS row")] for w in (at, shuffled)
+        )
+        assert first == second, view
+        assert first or view == "v_journeys"
 
 
 def test_dead_letters_count_records_not_repeats(at: Warehouse) -> None:
