@@ -160,6 +160,7 @@ TOUCH_LADDER: Final[Ladder[Mini]] = (
     _touches(_each_trade, _by_topic(MONTH_MS)),
     _touches(_each_trade, _by_actor(MONTH_MS), _by_type(MONTH_MS)),
     _touches(_each_trade, _by_actor(MONTH_MS), _by_type(YEAR_MS)),
+    _touches(_each_trade, _by_actor(YEAR_MS), _by_type(EVER_MS)),
     _touches(_trade_by_type(MONTH_MS), _by_actor(YEAR_MS), _by_type(EVER_MS)),
     _touches(_trade_by_type(YEAR_MS), _by_actor(YEAR_MS), _by_type(EVER_MS)),
 )

@@ -457,6 +457,19 @@ def test_exact_up_to_a_thousand_touches_then_dense_for_good(driven: Driven) -> N
     assert driven.fragment(JANE).level == 2
 
 
+def test_orders_outrank_other_touches_and_stay_complete(driven: Driven) -> None:
+    types = ["page_viewed", "faq_viewed", "price_viewed", "order_placed"]
+    driven.take(*(touch(event_id=f"e{n}", at=START + n * DAY_MS, type=types[n % 4]) for n in range(1_800)))
+    kept = driven.fragment(JANE)
+    assert [each.at for each in kept.touches if each.type == "order_placed"] == [
+        START + n * DAY_MS for n in range(3, 1_800, 4)
+    ]
+    assert {each.type for each in kept.touches} == set(types)
+    assert {each.at // row.YEAR_MS for each in kept.touches if each.type != "order_placed"} == {
+        (START + n * DAY_MS) // row.YEAR_MS for n in range(1_800)
+    }
+
+
 def test_long_ids_make_a_fragment_dense_sooner_and_its_row_stays_small(driven: Driven) -> None:
     long = {"content": {"topic": "t" * 250}, "type": "faq_viewed"}
     driven.take(*(touch(event_id=f"{n:0128d}", at=START + n * DAY_MS, **long) for n in range(999)))
