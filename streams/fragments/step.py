@@ -84,6 +84,17 @@ class Fragments:
             self._snapshot(each, version) for each in standing
         ]
 
+    def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
+        """Accounts that only a session that had lost the partition told of this fragment: withdrawn."""
+        if group == self._clock:
+            return
+        other, ours = row.decode(theirs), rows.get(group, member)
+        fragment = Fragment(other.tenant, other.identifier) if ours is None else row.decode(ours)
+        strange = {*snapshots(other), *other.left} - {*snapshots(fragment), *fragment.left}
+        if strange:
+            fragment.left = [*fragment.left, *sorted(strange)][-row.LEFT :]
+            rows.put(group, member, row.encode(fragment))
+
     def _update(
         self, rows: Rows, group: Group, fresh: Fragment, messages: list[_Input], version: Version
     ) -> list[Output]:
