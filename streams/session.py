@@ -183,6 +183,8 @@ class Session:
                 return
             half = len(records) // 2
             self._apply(records[:half], now, work, changed)
+            self._seq += 1  # what both halves say of one key must not carry one version
+            work.version = self._version(self._seq)
             self._apply(records[half:], now, work, changed)
             return
         work.outputs += outputs
