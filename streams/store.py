@@ -5,10 +5,11 @@ Both keep (key, value) rows whose values begin with a version; `streams.session`
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -17,6 +18,7 @@ from streams.producer import Sender
 from streams.session import CLAIM, pack_version, unpack_version
 
 Row = tuple[bytes, bytes]
+Result = TypeVar("Result")
 
 END_SECONDS = 0.5  # how old an end offset may be
 
@@ -168,43 +170,51 @@ class Disk:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
-        self._lock = asyncio.Lock()
+        # A connection knows one transaction: what threads do at once would end up in each other's.
+        self._thread = ThreadPoolExecutor(1, "disk")
+        self._connection: sqlite3.Connection = self._now(_open, path)
+
+    def _now(self, do: Callable[..., Result], *arguments: Any) -> Result:
+        return self._thread.submit(do, *arguments).result()
+
+    async def _beside(self, do: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, do, *arguments)
 
     def fact(self, name: str) -> int | None:
         """A number kept about the whole: `drained` (the last generation that ended with nothing left to do),
         `clock` (the latest T, in ms), `partitions`."""
-        found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if found is None else int(found[0])
+        found = self._now(self._all, "SELECT value FROM facts WHERE name = ?", (name,))
+        return int(found[0][0]) if found else None
 
     def set_fact(self, name: str, value: int) -> None:
         """Keep a number."""
-        self._connection.execute(
-            "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value)
+        self._now(
+            self._all,
+            "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (name, value),
         )
 
-    def claim(self, step: str, partition: int) -> int:
+    async def claim(self, step: str, partition: int) -> int:
         """The next epoch of (step, partition)."""
-        (epoch,) = self._connection.execute(
+        ((epoch,),) = await self._beside(
+            self._all,
             "INSERT INTO claims VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
             (step, partition),
-        ).fetchone()
+        )
         return int(epoch)
 
-    def read(self, step: str, partition: int) -> list[Row]:
+    async def read(self, step: str, partition: int) -> list[Row]:
         """All rows of (step, partition)."""
-        found = self._connection.execute(
-            "SELECT key, value FROM rows WHERE step = ? AND partition = ?", (step, partition)
+        return await self._beside(
+            self._all, "SELECT key, value FROM rows WHERE step = ? AND partition = ?", (step, partition)
         )
-        return found.fetchall()
 
     async def append(self, step: str, partition: int, rows: Sequence[Row]) -> None:
         """Write the rows in one transaction, beside the event loop."""
-        async with self._lock:
-            await asyncio.to_thread(self._write, step, partition, rows)
+        await self._beside(self._write, step, partition, rows)
+
+    def _all(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+        return self._connection.execute(sql, parameters).fetchall()
 
     def _write(self, step: str, partition: int, rows: Sequence[Row]) -> None:
         execute = self._connection.execute
@@ -220,8 +230,17 @@ class Disk:
             raise
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file, once what is under way has ended."""
+        self._now(self._connection.close)
+        self._thread.shutdown()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.executescript(_SCHEMA)
+    return connection
 
 
 class DiskLog:
@@ -238,11 +257,11 @@ class DiskLog:
     async def claim(self, generation: int) -> int:
         """Count up the epoch, whatever the generation."""
         del generation
-        return self._disk.claim(self._step, self._partition)
+        return await self._disk.claim(self._step, self._partition)
 
     async def read(self) -> Iterable[Row]:
         """All rows."""
-        return await asyncio.to_thread(self._disk.read, self._step, self._partition)
+        return await self._disk.read(self._step, self._partition)
 
     async def append(self, rows: Sequence[Row]) -> None:
         """Write the rows."""
