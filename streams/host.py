@@ -4,12 +4,14 @@ import logging
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
 
 import faust
 
 from streams.producer import Sender
+from streams.runner import Spent
 from streams.settings import Settings
 from streams.transport import Batch, Consumer
 from streams.watchdog import watch
@@ -61,6 +63,7 @@ class Host(ABC):
         self.app = app
         self._step_of: dict[str, str] = {}  # topic -> step; the transport makes leases by it
         app.conf.journeys_step_of = self._step_of
+        self.spent: dict[str, Spent] = {}  # by step
         self._sender: Sender | None = None
         app.task(partial(watch, lambda: self.consumer, settings.stall_seconds))
         app.on_before_shutdown.connect(self._close)
@@ -90,6 +93,7 @@ class Host(ABC):
 
     def subscribe(self, step: str, inputs: Iterable[str]) -> None:
         """Register the agent of a step: it reads the step's topics and hands the batches over."""
+        self.spent[step] = Spent()
         for topic in inputs:
             self._step_of[topic] = step
         channel = self.app.topic(
@@ -114,8 +118,9 @@ class Host(ABC):
         self.app.loop.create_task(self.app.crash(error))
 
     def status(self) -> dict[str, Any]:
-        """What this worker owns, how far it is, and what it knows of the ends of topics."""
+        """What this worker owns, how far it is, where its time goes, what it knows of the ends of topics."""
         return {
+            "steps": [{"step": step, **asdict(spent)} for step, spent in self.spent.items()],
             "sessions": [
                 {
                     "step": lease.step,

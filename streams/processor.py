@@ -56,7 +56,8 @@ class Processor(Host):
         )
         session = Session(step(config), settings.generation, lease.partition)
         log = self._log(lease) if step.stateful else None
-        return Runner(lease, session, log, self.sender, self.consumer, settings.commit_seconds)
+        spent = self.spent[lease.step]
+        return Runner(lease, session, log, self.sender, self.consumer, spent, settings.commit_seconds)
 
     def _log(self, lease: Lease) -> Log:
         if self.settings.state is not None:

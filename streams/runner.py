@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic, time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic, thread_time, time
 from typing import Protocol, TypeVar
 
 from aiokafka.errors import (
@@ -37,6 +39,43 @@ OURS = (  # what trying again cannot mend, though aiokafka files it under KafkaE
 )
 
 Result = TypeVar("Result")
+
+
+@dataclass
+class Spent:
+    """Where the time of one step goes, over all its partitions, since the worker started.
+
+    Seconds. `apply` is CPU time; `keep` and `send` are waited for and overlap across partitions.
+    """
+
+    batches: int = 0
+    records: int = 0
+    apply: float = 0.0
+    keep: float = 0.0
+    send: float = 0.0
+
+    @contextmanager
+    def applying(self, records: int) -> Iterator[None]:
+        """What runs inside is the work on a batch of so many records; it must not await."""
+        begun = thread_time()
+        yield
+        self.apply += thread_time() - begun
+        self.batches += 1
+        self.records += records
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """What runs inside waits for rows to be safe."""
+        begun = monotonic()
+        yield
+        self.keep += monotonic() - begun
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """What runs inside waits for outputs to be safe."""
+        begun = monotonic()
+        yield
+        self.send += monotonic() - begun
 
 
 class Sends(Protocol):
@@ -73,6 +112,7 @@ class Runner:
         log: Log | None,
         sender: Sends,
         consumer: Consumer,
+        spent: Spent,
         look_seconds: float = 1.0,
     ) -> None:
         self.lease = lease
@@ -80,6 +120,7 @@ class Runner:
         self.log = log  # None: the step keeps no state
         self.sender = sender
         self.consumer = consumer
+        self.spent = spent
         self._look_seconds = look_seconds  # how often to look for strangers' rows in the changelog
         self._looked = monotonic()
         self._name = f"{lease.step}[{lease.partition}]"
@@ -139,7 +180,8 @@ class Runner:
     async def work(self, batches: Sequence[Batch]) -> None:
         """The effects of a batch: state safe, then outputs safe, then done; the commit follows on its own."""
         records: list[Record] = [record for batch in batches for record in batch.records]
-        work = self.session.work(records, int(time() * 1000))
+        with self.spent.applying(len(records)):
+            work = self.session.work(records, int(time() * 1000))
         await self.keep(work)
         await self.send(work)
         self.lease.done(batches)
@@ -148,12 +190,14 @@ class Runner:
         """The changed rows, acknowledged."""
         if work.rows and self.log is not None:
             log = self.log
-            await retried(self._name, lambda: log.append(work.rows))
+            with self.spent.keeping():
+                await retried(self._name, lambda: log.append(work.rows))
 
     async def send(self, work: Work) -> None:
         """The outputs, acknowledged."""
         if work.outputs:
-            await self._send(work.outputs)
+            with self.spent.sending():
+                await self._send(work.outputs)
         self.session.sent(work)
 
     async def _send(self, outputs: Sequence[Output]) -> None:

@@ -103,8 +103,10 @@ class Sink(Host):
     async def _write(self, batches: Sequence[Batch]) -> None:
         records: list[Record] = [record for batch in batches for record in batch.records]
         try:
-            planned = plan(records)
-            refused = planned.refused + await self._inserter.insert(planned.blocks)
+            with self.spent[STEP].applying(len(records)):
+                planned = plan(records)
+            with self.spent[STEP].sending():
+                refused = planned.refused + await self._inserter.insert(planned.blocks)
             letters = [self._refusal(one) for one in refused if one.record.topic != topics.DEAD.name]
             if letters:
                 await retried(STEP, partial(self.sender.send, letters))
