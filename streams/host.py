@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 FETCH_BYTES = 1 << 20  # of one partition per fetch: about 2,000 touchpoints
 PRODUCE_BYTES = 512 << 10  # of one produce batch
+NEVER_SECONDS = 10 * 365 * 86_400.0
 REQUEST_BYTES = 16 << 20  # no record of ours comes near
 
 
@@ -47,6 +48,11 @@ def make_app(settings: Settings, group: str, web: bool) -> faust.App:
         broker_rebalance_timeout=settings.rebalance_timeout_seconds,
         broker_request_timeout=max(40.0, session),
         broker_commit_interval=settings.commit_seconds,
+        # A full queue pauses fetching for as long as it takes. To aiokafka that is a member that is dead: it
+        # would leave the group and wait for a fetch before it joins again. The watchdog finds stalls.
+        broker_max_poll_interval=NEVER_SECONDS,
+        table_standby_replicas=1,  # there are no tables: it selects Faust's assignor, which keeps the same
+        # partitions of all topics of a step together; with 0 it would be round robin, which does not
         web_enabled=web,
         web_bind="127.0.0.1",
         web_host="127.0.0.1",

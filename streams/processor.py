@@ -35,6 +35,8 @@ class Processor(Host):
     def hand_over(self, batch: Batch) -> None:
         """Queue a batch at its lease; the first one of a lease starts its runner."""
         lease = batch.lease
+        if lease.closed.is_set():
+            return
         lease.put(batch)
         if id(lease) not in self._running:
             task = asyncio.ensure_future(self._runner(lease).run())

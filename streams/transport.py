@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import aiokafka
 from aiokafka.consumer.consumer import AIOKafkaConsumer
+from aiokafka.errors import IllegalGenerationError
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -30,6 +31,7 @@ MAX_BATCH = 4_000  # records in one batch; a longer chunk is cut
 QUEUED = 2  # batches a lease may hold in its queue before its partitions are no longer fetched
 FETCH_WAIT_MS = 25  # how long the broker holds an empty fetch; a waiting fetch blocks the other partitions
 END_STEP_SECONDS = 3.0  # how long a rebalance waits for running work
+END_COMMIT_SECONDS = 2.0  # how long a worker that stops waits for its last commit
 
 Leases = dict[TP, "Lease"]
 
@@ -116,7 +118,34 @@ class Lease:
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, with a short fetch wait."""
+    """Faust's consumer thread, with a short fetch wait and commits that belong to one group generation."""
+
+    async def on_start(self) -> None:
+        """Start the consumer, and refuse commits outside a generation.
+
+        A member that was given up forgets its generation before it joins again; what it commits then, in
+        nobody's name, Kafka takes when no other member is left, though another may have worked meanwhile.
+        """
+        await super().on_start()
+        coordinator: Any = self._ensure_consumer()._coordinator
+        send = coordinator._do_commit_offsets
+
+        async def commit(assignment: Any, offsets: Any) -> None:
+            if coordinator.generation < 0 or not assignment.active:
+                raise IllegalGenerationError(self.app.conf.id)
+            await send(assignment, offsets)
+
+        coordinator._do_commit_offsets = commit
+
+    async def commit_as(self, generation: int, offsets: Mapping[TP, int]) -> bool:
+        """Commit as a member of that generation of the group; False when it is over."""
+        done: bool = await self.call_thread(self._commit_as, generation, offsets)
+        return done
+
+    async def _commit_as(self, generation: int, offsets: Mapping[TP, int]) -> bool:
+        if self._ensure_consumer()._coordinator.generation != generation:
+            return False
+        return await self._commit(offsets)
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer: AIOKafkaConsumer = super()._create_worker_consumer(transport)
@@ -126,6 +155,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 class Consumer(driver.Consumer):
     """The consumer: leases instead of Faust's per-partition dictionaries."""
+
+    _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -172,11 +203,19 @@ class Consumer(driver.Consumer):
 
     def _close_leases(self) -> None:
         for lease in self.leases.values():
+            lease.ending = True
             lease.closed.set()
         self.leases = {}
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Open a lease per (step, partition) at the committed offsets and resume."""
+        try:
+            await self._open_leases(assigned, generation_id)
+        except Exception as error:  # aiokafka would note it and go on: a member that reads nothing
+            await cast(Any, self.app).crash(error)
+            raise
+
+    async def _open_leases(self, assigned: set[TP], generation_id: int) -> None:
         self._turn += 1
         turn = self._turn
         app: Any = self.app
@@ -218,8 +257,8 @@ class Consumer(driver.Consumer):
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit what the open leases have acknowledged; Faust's arguments make no difference here."""
         del topics, start_new_transaction
-        if await self.maybe_wait_for_commit_to_finish():
-            return False
+        while self._commit_fut is not None:
+            await self.maybe_wait_for_commit_to_finish()  # it began earlier, with less
         self._commit_fut = asyncio.get_running_loop().create_future()
         try:
             return await self._commit_leases()
@@ -231,7 +270,9 @@ class Consumer(driver.Consumer):
     async def confirm(self, lease: Lease) -> bool:
         """Commit the lease's offsets again: True proves that its assignment still holds."""
         mine = set(lease.committed)
-        if not mine <= self.assignment() or not await self._thread.commit(dict(lease.committed)):
+        if not mine <= self.assignment():
+            return False
+        if not await self._thread.commit_as(lease.group_generation, dict(lease.committed)):
             return False
         return mine <= self.assignment()  # what is not assigned was left out of the commit
 
@@ -240,7 +281,10 @@ class Consumer(driver.Consumer):
         offsets = {
             tp: lease.acked[tp] for tp, lease in leases.items() if lease.acked[tp] != lease.committed[tp]
         }
-        if not offsets or not await self._thread.commit(offsets):
+        if not offsets:
+            return False
+        generation = next(iter(leases.values())).group_generation  # they are all of one
+        if not await self._thread.commit_as(generation, offsets):
             return False
         for tp, offset in offsets.items():
             leases[tp].committed[tp] = offset
@@ -250,7 +294,11 @@ class Consumer(driver.Consumer):
     async def on_stop(self) -> None:
         """End like a rebalance does: nothing acknowledged goes uncommitted."""
         self.stop_flow()
-        await self._end_leases()
+        try:
+            await asyncio.wait_for(self._end_leases(), END_STEP_SECONDS + END_COMMIT_SECONDS)
+        except TimeoutError:
+            self.log.warning("the broker took no commit: what was done since the last will be done again")
+        self._close_leases()
         transport: Any = self.transport
         transport._topic_waiters.clear()
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import logging
+import os
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -20,9 +23,13 @@ from streams.settings import Settings
 from streams.sink.agent import Sink
 from streams.sink.insert import Inserter, Server
 
+logger = logging.getLogger(__name__)
+
 GC_THRESHOLD = 50_000  # allocations between two collections; state is kept as bytes, cycles are rare
 
 STEPS: tuple[type[Step], ...] = (Ingest, Fragments, Identity, Journeys)
+
+STOP_SECONDS = 7.0  # for a worker to end in good order; what it had not committed then is done again
 
 Part = Literal["processor", "sink"]
 
@@ -54,10 +61,35 @@ def work(settings: Settings, parts: tuple[Part, ...] = ("processor", "sink")) ->
         reports = [host.status() for host in hosts]
         return view.json({name: [item for report in reports for item in report[name]] for name in reports[0]})
 
+    @first.on_before_shutdown.connect
+    async def bound(*_: Any, **__: Any) -> None:
+        limit = threading.Timer(STOP_SECONDS, _give_up)
+        limit.daemon = True
+        limit.start()
+
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     others: list[Service] = [host.app for host in hosts[1:]]
-    faust.Worker(
+    worker = faust.Worker(
         first, *others, loglevel=settings.log_level, redirect_stdouts=False, blocking_timeout=None, quiet=True
-    ).execute_from_commandline()
+    )
+    code: Any = 1
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        code = ended.code or 0
+    finally:
+        # Python would wait for the thread of an insert that ClickHouse does not answer: up to two minutes.
+        _end(code if isinstance(code, int) else 1)
+
+
+def _give_up() -> None:
+    """The broker does not answer: aiokafka would wait for it to say goodbye."""
+    logger.warning("not ended within %g s: leaving as it is", STOP_SECONDS)
+    _end(1)
+
+
+def _end(code: int) -> None:
+    logging.shutdown()
+    os._exit(code)

@@ -44,6 +44,8 @@ class Sink(Host):
     def hand_over(self, batch: Batch) -> None:
         """Queue a batch at its lease."""
         lease = batch.lease
+        if lease.closed.is_set():
+            return
         lease.ready = True
         lease.put(batch)
         self._leases[id(lease)] = lease
