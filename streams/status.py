@@ -6,11 +6,11 @@ members of the groups. No worker is asked, so it also answers when none is left.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
@@ -25,9 +25,11 @@ from streams.sink.agent import STEP as SINK
 from streams.worker import STEPS
 
 SECONDS = 30.0  # for the broker to answer
+RETRY_SECONDS = 0.2
 MORE_SECONDS = 1.0  # beyond `settle`: between the two samples that must be equal
 
 Offsets = dict[tuple[str, int], int]  # by topic and partition
+Answer = TypeVar("Answer")
 
 
 class StatusError(Exception):
@@ -165,15 +167,28 @@ def take(admin: Any, step_inputs: Iterable[tuple[str, str, tuple[str, ...]]]) ->
     tps = [TopicPartition(name, n) for name in topics for n in range(len(described[name]["partitions"]))]
     committed = {
         group: {(tp.topic, tp.partition): at.offset for tp, at in offsets.items() if at.offset >= 0}
-        for group, offsets in admin.list_group_offsets(groups).items()
+        for group, offsets in _asked(lambda: admin.list_group_offsets(groups)).items()
     }
-    owners = {group: _owners(told) for group, told in admin.describe_groups(groups).items()}
+    described_groups = _asked(lambda: admin.describe_groups(groups))
+    owners = {group: _owners(told) for group, told in described_groups.items()}
     return Sample(
         ends=_offsets(admin, tps, OffsetSpec.LATEST),
         begins=_offsets(admin, tps, OffsetSpec.EARLIEST),
         committed={group: committed.get(group, {}) for group in groups},
         owners={group: owners.get(group, {}) for group in groups},
     )
+
+
+def _asked(ask: Callable[[], Answer]) -> Answer:
+    """Ask until there is somebody to answer: a broker that has just started looks for coordinators first."""
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 def _offsets(admin: Any, tps: list[TopicPartition], spec: Any) -> Offsets:
