@@ -54,7 +54,8 @@ def timeline(begun: Sequence[Moment], own: str | None, home: str | None, person:
     """The accounts of a contact over time; adjacent spans differ.
 
     `begun`: see `moments`; `own`: the account of the mail domain of the identifier itself, where it is a
-    firm's; `home`: that of the contact's earliest firm address; `person`: its account of kind person.
+    firm's; `home`: that of the contact's earliest firm address; `person`: its account of kind person, used
+    where nothing else is known.
     Of employments that stand side by side the one at `own` is taken, else the one that began last.
 
     >>> timeline([], None, "a1", "ap"), timeline([], None, None, "ap")

@@ -44,20 +44,23 @@ decode = msgspec.msgpack.Decoder(Row).decode
 encode = msgspec.msgpack.Encoder().encode
 
 
+def is_known(row: Row, partner: str, said: Said) -> bool:
+    """Whether the row has heard the same at that time or earlier."""
+    source, rank, at = said
+    return any(one[2] <= at and one[0] == source and one[1] == rank for one in row.links.get(partner, ()))
+
+
 def add_link(row: Row, partner: str, said: Said) -> set[str] | None:
     """Add what `said` says to one end of a link: the identifiers whose links changed, None if nothing did.
 
     With one partner too many, all links of that trust rank become inert, for good, and are forgotten here:
     a bot that links ten thousand addresses to one identifier costs that identifier's row nothing more.
     """
-    source, rank, at = said
-    if row.inert >> rank & 1:
+    source, rank, _at = said
+    if row.inert >> rank & 1 or is_known(row, partner, said):
         return None
     known = row.links.get(partner, [])
-    other = [one for one in known if one[:2] != (source, rank)]
-    if len(other) < len(known) and next(one for one in known if one[:2] == (source, rank))[2] <= at:
-        return None
-    row.links[partner] = [*other, said]
+    row.links[partner] = [*(one for one in known if one[:2] != (source, rank)), said]
     if any(one[1] == rank for one in known):
         return {row.identifier, partner}
     partners = [name for name, all_said in row.links.items() if any(one[1] == rank for one in all_said)]

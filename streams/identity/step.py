@@ -5,7 +5,8 @@ changed it; sent again it carries that of its row, whose content has been the sa
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +23,13 @@ from streams.session import unpack_version
 
 _statement = msgspec.msgpack.Decoder(Seen | Link | Owns | Named | Employed).decode
 _json = msgspec.json.Encoder().encode
+_TAKE: Final[dict[type, Callable[[Tenant, Any], None]]] = {
+    Seen: Tenant.seen,
+    Link: Tenant.link,
+    Owns: Tenant.owns,
+    Named: Tenant.named,
+    Employed: Tenant.employed,
+}
 
 
 class Identity:
@@ -53,7 +61,7 @@ class Identity:
                 group = self._names.key_of(said.tenant)
                 tenant = Tenant(said.tenant, self._names, rows, group, self._indexes[group])
                 tenants[said.tenant] = tenant
-            _take(tenant, said)
+            _TAKE[type(said)](tenant, said)
         return [self._map_row(row, version) for tenant in tenants.values() for row in tenant.resolve()]
 
     def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
@@ -70,17 +78,3 @@ class Identity:
         ]
         value = MapRow(row.tenant, row.identifier, unpack_version(version), spans, row.accounts)
         return Output(MAP.name, partition_of(key, self._partitions), key, _json(value))
-
-
-def _take(tenant: Tenant, said: Seen | Link | Owns | Named | Employed) -> None:
-    match said:
-        case Seen():
-            tenant.seen(said)
-        case Link():
-            tenant.link(said)
-        case Owns():
-            tenant.owns(said)
-        case Named():
-            tenant.named(said)
-        case Employed():
-            tenant.employed(said)

@@ -7,12 +7,22 @@ row follows from theirs, and nothing else.
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from schemas.internal import STRONG_KINDS, WEAK_KINDS, Employed, Link, Named, Owns, Seen, kind_of
+from schemas.internal import (
+    ACCOUNT_KINDS,
+    STRONG_KINDS,
+    WEAK_KINDS,
+    Employed,
+    Link,
+    Named,
+    Owns,
+    Seen,
+    kind_of,
+)
 from streams.core import Group, Rows
 from streams.identity.accounts import KeyOf, account_id, firm_domain, person_account
 from streams.identity.contacts import Timeline, contact_id, moments, timeline
 from streams.identity.resolver import ACCOUNT_LIMITS, CONTACT_LIMITS, Edge, resolve, strength
-from streams.identity.rows import Row, add_link, add_owner, decode, depends_on, encode
+from streams.identity.rows import Row, add_link, add_owner, decode, depends_on, encode, is_known
 from streams.identity.spans import NOBODY, Person, Span, ownership
 
 
@@ -26,11 +36,17 @@ class Index:
     """
 
     def __init__(self) -> None:
-        self._dependants: dict[str, list[str]] = {}
+        self._dependants: dict[str, str | list[str]] = {}  # most have one; a list for it would cost 88 bytes
 
     def add(self, identifier: str, dependant: str) -> None:
         """`dependant` follows from `identifier`."""
-        self._dependants.setdefault(identifier, []).append(dependant)
+        known = self._dependants.get(identifier)
+        if known is None:
+            self._dependants[identifier] = dependant
+        elif isinstance(known, list):
+            known.append(dependant)
+        else:
+            self._dependants[identifier] = [known, dependant]
 
     def add_row(self, row: Row) -> None:
         """All entries of a row that was read back."""
@@ -39,7 +55,8 @@ class Index:
 
     def of(self, identifier: str) -> list[str]:
         """Those that may follow from `identifier`."""
-        return self._dependants.get(identifier, [])
+        known = self._dependants.get(identifier, [])
+        return known if isinstance(known, list) else [known]
 
 
 class Names:
@@ -68,6 +85,11 @@ class Tenant:
         self._contacts: set[str] = set()
         self._owned: set[str] = set()
         self._naming: set[str] = set()  # any identifier whose touches name accounts
+        self._stale = {
+            **dict.fromkeys(ACCOUNT_KINDS, self._accounts),
+            **dict.fromkeys(STRONG_KINDS, self._contacts),
+            **dict.fromkeys(WEAK_KINDS, self._owned),
+        }
 
     # Statements
 
@@ -77,16 +99,22 @@ class Tenant:
 
     def link(self, said: Link) -> None:
         """Both are one contact, or one account."""
+        known = self._find(said.a)
+        if known is not None and is_known(known, said.b, (said.source, said.rank, said.at)):
+            return
         a, b = self._mention(said.a, said.at), self._mention(said.b, said.at)
         one = add_link(a, said.b, (said.source, said.rank, said.at))
         other = add_link(b, said.a, (said.source, said.rank, said.at))
         for row, changed in ((a, one), (b, other)):
             if changed is not None:
                 self._changed.add(row.identifier)
-                self._stale(row.identifier).update(changed)
+                self._stale[kind_of(row.identifier)].update(changed)
 
     def owns(self, said: Owns) -> None:
         """From then on the weak identifier belongs to the strong one."""
+        known = self._find(said.weak)
+        if known is not None and said.at in known.owners.get(said.strong, ()):
+            return
         self._mention(said.strong, said.at)
         row = self._mention(said.weak, said.at)
         new = said.strong not in row.owners
@@ -105,18 +133,20 @@ class Tenant:
             self._index.add(said.account, said.identifier)
             self._changed.add(said.identifier)
             self._naming.add(said.identifier)
-            self._stale(said.identifier).add(said.identifier)  # a weak one has a map row from now on
+            self._stale[kind_of(said.identifier)].add(said.identifier)  # a weak one has a map row from now on
 
     def employed(self, said: Employed) -> None:
         """The person works for the account from then on."""
+        employment = (said.source, said.contact or said.identifier, said.at, said.account)
+        known = self._find(said.identifier)
+        if known is not None and employment in known.employed:
+            return
         self._mention(said.account, said.at)
         row = self._mention(said.identifier, said.at)
-        employment = (said.source, said.contact or said.identifier, said.at, said.account)
-        if employment not in row.employed:
-            row.employed.append(employment)
-            self._index.add(said.account, said.identifier)
-            self._changed.add(said.identifier)
-            self._contacts.add(said.identifier)
+        row.employed.append(employment)
+        self._index.add(said.account, said.identifier)
+        self._changed.add(said.identifier)
+        self._contacts.add(said.identifier)
 
     def _mention(self, identifier: str, at: int) -> Row:
         """The row of an identifier that is seen at `at`; the domain of a firm address is seen with it."""
@@ -130,16 +160,10 @@ class Tenant:
                 self._index.add(domain, identifier)
         row.seen = at
         self._changed.add(identifier)
-        self._stale(identifier).add(identifier)
+        self._stale[kind_of(identifier)].add(identifier)
         if domain is not None:
             self._mention(domain, at)
         return row
-
-    def _stale(self, identifier: str) -> set[str]:
-        kind = kind_of(identifier)
-        if kind in STRONG_KINDS:
-            return self._contacts
-        return self._owned if kind in WEAK_KINDS else self._accounts
 
     # Rows
 
@@ -184,6 +208,8 @@ class Tenant:
         """The clusters of one touched component; its identifiers are stale no more."""
         seed = stale.pop()
         found = {seed: self._row(seed)}
+        if not found[seed].links:
+            return [[seed]]
         waiting = [seed]
         edges: list[Edge] = []
         while waiting:
@@ -202,7 +228,7 @@ class Tenant:
                         order = -at if later_first else at
                         edges.append(Edge(rank, order, strength(a, b), link_id, a, b))
         stale.difference_update(found)
-        return resolve(found, edges, limits) if edges else [[seed]]
+        return resolve(found, edges, limits)
 
     def _canonical(self, members: list[str]) -> str:
         """The earliest member, ties by hash: what an id is made of."""
@@ -232,7 +258,8 @@ class Tenant:
             for row in rows
             for source, who, at, account in row.employed
         )
-        person = person_account(self._names.key_of, self._tenant, contact)
+        firmless = first is None and not begun
+        person = person_account(self._names.key_of, self._tenant, contact) if firmless else ""
         home = timeline(begun, None, first, person)
         for row in rows:
             accounts = home
