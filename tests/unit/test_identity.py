@@ -400,6 +400,51 @@ def test_nobody_owns_what_more_than_a_thousand_have_used() -> None:
     assert (span.since, span.contact_id, span.account_id) == (None, None, None)
 
 
+# The worked examples, as FRAGMENTS states them (6: see the job change above)
+
+
+def test_anonymous_reader_to_first_order_is_three_contacts_in_one_account() -> None:
+    firm = "deklerk-installatietechniek.nl"
+    sanne, marleen, youssef = (f"email:{name}@{firm}" for name in ("sanne", "m.bos", "y.benali"))
+    said = [
+        owns("anonymous_id:ajs-7f3c01", sanne, 42),
+        *(seen(sanne, 42), seen(youssef, 68), seen("user_id:u-20881", 50), seen("contact_id:C-5512", 51)),
+        link("user_id:u-20881", marleen, 50),
+        owns("anonymous_id:ajs-91be02", "user_id:u-20881", 50),
+        link("contact_id:C-5512", marleen, 51, "crm"),
+        employed("contact_id:C-5512", "account_id:A-3391", 51),
+        link("account_id:A-3391", f"domain:{firm}", 51, "crm"),
+        named(marleen, "customer_number:100234", 62),
+        link("customer_number:100234", "vat_number:NL812345678B01", 62, "erp"),
+        link("customer_number:100234", f"domain:{firm}", 62, "erp"),
+        link("vat_number:NL812345678B01", f"domain:{firm}", 62, "erp"),
+        owns("phone:+31612345678", youssef, 68),
+    ]
+    for order in (said, said[::-1]):
+        found = Map(*order)
+        keys = ["account_id:A-3391", "vat_number:NL812345678B01", "customer_number:100234", f"domain:{firm}"]
+        assert {found.account(one) for one in (*keys, sanne, marleen, youssef)} == {found.account(keys[0])}
+        assert found.rows[marleen].accounts == {"customer_number:100234": found.account(keys[0])}
+        assert (
+            found.contact("contact_id:C-5512") == found.contact(marleen) == found.contact("user_id:u-20881")
+        )
+        assert len({found.contact(one) for one in (sanne, marleen, youssef)}) == 3
+        for time in (28, 42, 69):  # four touches before the catalogue request, one after
+            assert found.at("anonymous_id:ajs-7f3c01", time) == found.at(sanne, time)
+        assert found.contact("phone:+31612345678", 68) == found.contact(youssef)
+
+
+def test_lost_lead_comes_back_is_three_contacts_in_two_accounts() -> None:
+    ruud, petra = (f"email:{name}@deltascheepsonderhoud.nl" for name in ("r.janssen", "p.vos"))
+    iris = "email:iris@tuinbouw-vdberg.nl"
+    found = Map(*(seen(ruud, 42), seen(petra, 57), seen(iris, 253)))
+    found.say(owns("anonymous_id:c-ru", ruud, 42), owns("anonymous_id:c-pe", petra, 64))
+    assert len({found.contact(one) for one in (ruud, petra, iris)}) == 3
+    assert found.account(ruud) == found.account(petra) == found.account("domain:deltascheepsonderhoud.nl")
+    assert found.account(iris) == found.account("domain:tuinbouw-vdberg.nl") != found.account(ruud)
+    assert found.at("anonymous_id:c-ru", 35) == found.at(ruud, 35)
+
+
 # The step
 
 
