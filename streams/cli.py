@@ -2,6 +2,7 @@
 
 import json
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from streams.embedded import StackError
 from streams.settings import Settings, explain
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+ORIGINAL = "base64Encode(original)"  # a refused record may be no UTF-8, which JSON cannot carry
 
 
 class Failure(click.ClickException):
@@ -283,8 +286,8 @@ def list_letters(where: str, data_dir: Path | None, format_: Any) -> None:
 def show_letters(where: str, data_dir: Path | None) -> None:
     """The original bytes, a line each: mend them, and feed them again."""
     with explained():
-        for row in json.loads(_letters("original", where, data_dir, "json")):
-            click.echo(row["original"])
+        for row in json.loads(_letters(f"{ORIGINAL} AS line", where, data_dir, "json")):
+            click.echo(b64decode(row["line"]))
 
 
 @dead_letters.command("requeue")
@@ -295,7 +298,7 @@ def requeue_letters(where: str) -> None:
 
     settings = settings_for()
     with explained():
-        rows = json.loads(_letters("topic, original, size", where, None, "json"))
+        rows = json.loads(_letters(f"topic, {ORIGINAL} AS bytes, size", where, None, "json"))
         sent, cut = requeue(settings, rows)
     click.echo(f"{sent} sent again" + (f", {cut} not: only their beginning was kept" if cut else ""))
 

@@ -92,8 +92,9 @@ def query(dsn: str, sql: str, format_: Format) -> str:
     """The answer to a question, as text.
 
     `json` is one array of objects: times RFC 3339 in UTC, arrays and maps as JSON values, integers and
-    decimals as numbers. `csv` has a line of names. Raises ClickHouseError with the server's words.
+    decimals as numbers. `csv` has a line of names. What is no UTF-8 (a refused record may hold it) stands as
+    U+FFFD; ask for `base64Encode(…)` where the bytes matter. Raises ClickHouseError with the server's words.
     """
     with connect(dsn) as client:
         answer = client.raw_query(sql.rstrip().rstrip(";"), fmt=_READ[format_], settings=_READING)
-    return answer.decode()
+    return answer.decode(errors="replace")

@@ -1,5 +1,6 @@
 """Sending refused records again, to the topic they were on."""
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from streams.settings import Settings
 
 
 def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Send each row's `original` to its `topic`; returns how many were sent, how many were cut and not.
+    """Send each row's `bytes` (base64) to its `topic`; returns how many were sent, how many were cut and not.
 
     Raises KafkaError when the broker does not take one.
     """
@@ -17,7 +18,7 @@ def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int,
     sent = cut = 0
     try:
         for row in rows:
-            value = row["original"].encode()
+            value = b64decode(row["bytes"])
             if len(value) < int(row["size"]):
                 cut += 1
                 continue

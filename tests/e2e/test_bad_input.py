@@ -1,6 +1,7 @@
 """Whatever comes in: each line is applied, a duplicate, or a dead letter that says why."""
 
 import json
+import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from journeys_command import Rows, ask, event, journeys, line, run
+from journeys_command import JOURNEYS, Rows, ask, environment, event, journeys, line, run
 
 from schemas.deadletter import PREFIX_BYTES, REASONS
 
@@ -222,6 +223,8 @@ class Ran:
     touchpoints: dict[tuple[str, str, str], dict[str, Any]]  # by tenant, source and id
     letters: dict[int, dict[str, Any]]  # by line, from 0
     validated: list[dict[str, Any]]
+    shown: bytes  # by `dead-letters show`
+    text: list[str]  # the refused records as a question for them is answered
 
     def of(self, line: int) -> tuple[str, str, str]:
         """Reason, field and error of a line's dead letter; empty where there is none."""
@@ -240,22 +243,39 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     lines = written + mutations
     assert len(lines) < 500  # so all are on one partition, in order: line n is offset n
     summary = run(first, second, data_dir=folder / "data")
-    touchpoints, letters = ask(
+    touchpoints, letters, text = ask(
         folder / "data",
         "SELECT tenant, source, event_id, occurred_at, channel, type, type_name FROM v_touchpoints",
         "SELECT topic, partition, offset, reason, field, error, hex(original) AS original, size"
         " FROM v_dead_letters",
+        "SELECT original FROM v_dead_letters ORDER BY offset",
     )
     assert {(row["topic"], row["partition"]) for row in letters} == {("touchpoints", 0)}
     (folder / "both.jsonl").write_bytes(b"\n".join(lines))
     validated = journeys("validate", folder / "both.jsonl", "--json")
     assert validated.returncode == 0, validated.stderr
+    shown = subprocess.run(
+        [
+            JOURNEYS,
+            "dead-letters",
+            "show",
+            "--data-dir",
+            folder / "data",
+            "--where",
+            f"size <= {PREFIX_BYTES}",
+        ],
+        stdout=subprocess.PIPE,
+        check=True,
+        env=environment(),
+    )
     return Ran(
         lines,
         summary,
         _by_id(touchpoints),
         {row["offset"]: row for row in letters},
         [json.loads(found) for found in validated.stdout.splitlines()],
+        shown.stdout,
+        [row["original"] for row in text],
     )
 
 
@@ -299,13 +319,28 @@ def test_what_is_not_refused_is_there_once(ran: Ran) -> None:
 def test_dead_letters_keep_the_bytes_that_came(ran: Ran) -> None:
     assert ran.letters
     for number, letter in ran.letters.items():
-        came = ran.lines[number]
-        if came.startswith(b'{"topic":"touchpoints","message":'):
-            came = json.dumps(json.loads(came)["message"]).encode()
-        assert bytes.fromhex(letter["original"]) == came[:PREFIX_BYTES]
-        assert letter["size"] == len(came)
+        whole = came(ran, number)
+        assert bytes.fromhex(letter["original"]) == whole[:PREFIX_BYTES]
+        assert letter["size"] == len(whole)
         assert letter["reason"] in REASONS
         assert letter["error"]
+
+
+def came(ran: Ran, number: int) -> bytes:
+    """The message of a line."""
+    line = ran.lines[number]
+    if line.startswith(b'{"topic":"touchpoints","message":'):
+        return json.dumps(json.loads(line)["message"]).encode()
+    return line
+
+
+def test_dead_letters_can_be_shown_as_they_came(ran: Ran) -> None:
+    short = [came(ran, n) for n in sorted(ran.letters) if ran.letters[n]["size"] <= PREFIX_BYTES]
+    assert ran.shown == b"".join(one + b"\n" for one in short)
+
+
+def test_what_is_no_text_can_be_asked_for(ran: Ran) -> None:
+    assert ran.text == [came(ran, n)[:PREFIX_BYTES].decode(errors="replace") for n in sorted(ran.letters)]
 
 
 def test_validate_says_the_same(ran: Ran) -> None:
