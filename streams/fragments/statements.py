@@ -20,24 +20,27 @@ def link(tenant: str, row: LinkRow) -> Link:
 
 
 def moments(claims: list[Claim]) -> list[Claim]:
-    """Of ascending claims those at which the value changes, per source.
+    """Of ascending claims the first and last of each run of one value, per source; of the last run the first.
 
-    A claim that repeats the one before says nothing new. Where claims of one time contradict each other, all
-    are told and so is the next one: which of them holds is IDENTITY's to decide.
+    A claim between two that say the same says nothing new. The last of a run tells how long it lasted: a
+    device is shared when several people held it within some 90 days. Where claims of one time contradict
+    each other, all are told and so is the next one: which of them holds is IDENTITY's to decide.
 
-    >>> moments([(1, "a", "", 3), (2, "a", "", 3), (3, "b", "", 3), (4, "a", "", 3)])
-    [(1, 'a', '', 3), (3, 'b', '', 3), (4, 'a', '', 3)]
+    >>> moments([(1, "a", "", 3), (2, "a", "", 3), (3, "b", "", 3), (4, "a", "", 3), (5, "a", "", 3)])
+    [(1, 'a', '', 3), (2, 'a', '', 3), (3, 'b', '', 3), (4, 'a', '', 3)]
     """
     changes: list[Claim] = []
     by_source = itemgetter(2)
     for _, told in groupby(sorted(claims, key=by_source), by_source):  # stable: times stay ascending
         before: list[str] = []
+        last: list[Claim] = []
         for _, at_once in groupby(told, itemgetter(0)):
             together = list(at_once)
             values = [claim[1] for claim in together]
             if len(values) > 1 or values != before:
+                changes += [claim for claim in last if claim not in changes]
                 changes += together
-            before = values
+            before, last = values, together
     return changes
 
 

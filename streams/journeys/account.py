@@ -28,7 +28,7 @@ Period = tuple[int, int]  # since, until (ms); -EVER, EVER where open
 class Account(NamedTuple):
     """What now holds of an account."""
 
-    gone: bool  # no fragment is here any more
+    gone: bool  # no fragment is here any more, or nothing but the domain of somebody's address
     organisation: bool  # else it is one person without a firm
     name: str
     keys: list[str]  # kind:value, sorted
@@ -55,7 +55,7 @@ def derive(snapshots: Iterable[Snapshot]) -> Account:
     if not name and not keys:
         name = next((names[spell.contact] for spell in spells if spell.contact in names), "")
     return Account(
-        gone=not there,
+        gone=not (people or walked.touches or firm or any(kind_of(key) != "domain" for key in keys)),
         organisation=bool(keys),
         name=name,
         keys=keys,

@@ -439,6 +439,14 @@ def test_an_account_that_only_a_lost_session_knew_is_gone_until_we_know_it():
     assert [p["gone"] for p in profiles(again.sent)] == [False]
 
 
+def test_the_domain_of_an_address_alone_makes_no_account():
+    given = Driven()
+    given.feed(fragment("domain:acme.nl"))
+    assert profiles(given.drain()) == []
+    given.feed(fragment("domain:acme.nl"), jane(touch(START)))
+    assert len(profiles(given.drain())) == 1
+
+
 # ---- failures
 
 
@@ -449,11 +457,11 @@ def test_an_account_that_fails_harms_no_other_and_is_named(monkeypatch):
 
     def fail(snapshots):
         account = derive(snapshots)
-        if "domain:bad.nl" in account.keys:
+        if "account_id:bad" in account.keys:
             raise ZeroDivisionError("bad luck")
         return account
 
-    bad = fragment("domain:bad.nl")
+    bad = fragment("account_id:bad")
     bad.account = "abad"
     given.feed(bad, jane(touch(START)))
     monkeypatch.setattr(module, "derive", fail)
