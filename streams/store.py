@@ -154,7 +154,7 @@ def _value(record: Any) -> bytes:
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     step TEXT, partition INTEGER, key BLOB, value BLOB, PRIMARY KEY (step, partition, key)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS claims (
     step TEXT, partition INTEGER, epoch INTEGER, PRIMARY KEY (step, partition)
 );
