@@ -25,7 +25,7 @@ from streams.sink.insert import Inserter, Server
 
 logger = logging.getLogger(__name__)
 
-GC_THRESHOLD = 50_000  # allocations between two collections; state is kept as bytes, cycles are rare
+GC_THRESHOLD = 200_000  # net new objects before a collection: state is kept as bytes, cycles are rare
 
 STEPS: tuple[type[Step], ...] = (Ingest, Fragments, Identity, Journeys)
 
@@ -69,7 +69,7 @@ def work(settings: Settings, parts: tuple[Part, ...] = ("processor", "sink")) ->
 
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 100)
+    gc.set_threshold(GC_THRESHOLD, 10, 10)
     others: list[Service] = [host.app for host in hosts[1:]]
     worker = faust.Worker(
         first, *others, loglevel=settings.log_level, redirect_stdouts=False, blocking_timeout=None, quiet=True
