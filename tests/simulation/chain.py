@@ -136,7 +136,7 @@ class Sets(Plain):
             rows.put(group, b"", encode(Set(ours.key, ours.items, left)))
 
     def snapshots(self, row: Set, version: Version) -> list[Output]:
-        parts = [(account, []) for account in row.left]
+        parts: list[tuple[str, list[str]]] = [(account, []) for account in row.left]
         if row.items:
             parts.append((home(row.items), row.items))
         return [

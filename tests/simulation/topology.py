@@ -238,10 +238,9 @@ def _tenant(world: World, name: str, tenant: Tenant, clock: int) -> Iterator[str
         if found != {accounts.setdefault(account, next(iter(found)))}:
             yield f"account of {key}: {found}, others of {sorted(account)}: {accounts[account]}"
     placed = tenant.placed()
-    for contact, account in placed.values():
-        if account is not None and account not in accounts:  # of kind person
-            span = next(s for i in contact or () for s in rows[i]["spans"])
-            accounts[account] = span["account_id"]
+    for person, firm in placed.values():
+        if firm is not None and firm not in accounts:  # of kind person
+            accounts[firm] = next(s["account_id"] for i in person or () for s in rows[i]["spans"])
     if len(set(ids.values())) < len(ids) or len(set(accounts.values())) < len(accounts):
         yield f"one id for several: {ids} {accounts}"
     wanted = {

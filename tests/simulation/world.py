@@ -84,10 +84,11 @@ CALM = Chaos(crash=0, move=0, compact=0, pieces=0, again=0, commit=1, look=1, id
 class Log:
     """One partition: an append-only list whose index is the offset; compacted entries become None."""
 
-    __slots__ = ("entries", "looked")
+    __slots__ = ("entries", "gone", "looked")
 
     def __init__(self) -> None:
         self.entries: list[Record | None] = []
+        self.gone: list[Record] = []  # what compaction took away
         self.looked = 0  # compaction lag: up to here the owner has looked and answered
 
     def append(self, output: Output, timestamp: int) -> int:
@@ -114,6 +115,7 @@ class Log:
                 continue
             if entry.key in seen:
                 self.entries[offset] = None
+                self.gone.append(entry)
             seen.add(entry.key)
 
 
@@ -220,9 +222,13 @@ class Broker:
         return found
 
     def records(self, topic: str) -> Iterator[Record]:
-        """All that is left of a topic, in the order of partitions and offsets."""
+        """All that a topic has ever had: readers outside, ClickHouse among them, read before compaction.
+
+        One who begins later may find that a zombie's older row was written last (docs/simulation.md).
+        """
         for (name, _), log in sorted(self.logs.items()):
             if name == topic:
+                yield from log.gone
                 yield from (entry for entry in log.entries if entry is not None)
 
 
@@ -235,7 +241,8 @@ class Worker:
         self.name = f"{step.name}[{partition}]#{number}"
         self.step = step
         self.closed = False  # the group has given the partition to another session
-        self.effects_left = -1  # of a zombie; -1: no end
+        self.effects_left = 0  # of a zombie
+        self.frozen_until = 0  # a zombie's next effect comes when the world has had so many
         self.idle = False
         self.due = False  # it is to hear that time has passed
         self._logs = {topic: world.broker.log(topic, partition) for topic in step.inputs}
@@ -446,6 +453,7 @@ class World:
         self.inputs: deque[Output] = deque()
         self.crashes = 0
         self.moves = 0
+        self.effects = 0
         self._number = 0
         self.owners: dict[tuple[str, int], Worker] = {}
         self.zombies: list[Worker] = []
@@ -477,14 +485,16 @@ class World:
         """Until nothing is left to do; after `at_most` effects the chaos ends, or (`stop`) the run does."""
         self.chaos = chaos
         self._assign()
-        effects = rests = 0
+        began, rests = self.effects, 0
         while True:
             if self.inputs and (not self.chaos.cut or self.chance(0.1)):
                 self._feed()
-            ready = [worker for worker in (*self.owners.values(), *self.zombies) if worker.ready]
+            ready = self._ready()
             if not ready:
                 if self.inputs:
                     self._feed()
+                elif any(zombie.ready for zombie in self.zombies):
+                    self._thaw()
                 elif self.config.live and rests < RESTS:
                     rests += 1
                     self._rest()
@@ -492,13 +502,21 @@ class World:
                     return
                 continue
             self._effect(self.rng.choice(ready))
-            effects += 1
-            if effects == at_most:
+            self.effects += 1
+            if self.effects == began + at_most:
                 if stop:
                     return
                 self.chaos = CALM
-            elif effects > at_most + 50_000:
+            elif self.effects > began + at_most + 50_000:
                 raise AssertionError("it never comes to rest")
+
+    def _ready(self) -> list[Worker]:
+        awake = [zombie for zombie in self.zombies if zombie.frozen_until <= self.effects]
+        return [worker for worker in (*self.owners.values(), *awake) if worker.ready]
+
+    def _thaw(self) -> None:
+        for zombie in self.zombies:
+            zombie.frozen_until = 0
 
     def _rest(self) -> None:
         """Nothing comes for a while; everybody hears of it."""
@@ -572,6 +590,7 @@ class World:
         self._say(f"{worker.name}: becomes a zombie")
         worker.closed = True
         worker.effects_left = self.rng.choice((1, 3, 10, 40))
+        worker.frozen_until = self.effects + self.rng.choice((0, 0, 30, 150))
         self.zombies.append(worker)
         self._open(worker.step, worker.partition)
 
@@ -605,7 +624,7 @@ class World:
             end = len(log.entries) if clean else self.rng.randint(0, len(log.entries))
             self.archive += [
                 Output(topic, partition, entry.key, entry.value, entry.headers)
-                for entry in log.entries[:end]
+                for entry in (*log.gone, *log.entries[:end])
                 if entry is not None
             ]
         for worker in (*self.owners.values(), *self.zombies):
