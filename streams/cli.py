@@ -1,7 +1,6 @@
 """The command `journeys`. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."""
 
 import json
-import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,8 +37,10 @@ def explained() -> Iterator[None]:
     """Failures that people can act on become one line and exit code 1."""
     try:
         yield
-    except (StackError, ChildError, ClickHouseError) as error:
+    except (StackError, ChildError) as error:
         raise Failure(str(error)) from None
+    except ClickHouseError as error:
+        raise Failure(" ".join(str(error).split())) from None
     except KeyboardInterrupt:
         click.echo("interrupted; nothing is lost: the same command again goes on", err=True)
         raise SystemExit(130) from None
@@ -82,7 +83,7 @@ def run(files: tuple[str, ...], data_dir: Path | None, as_of: str | None, as_jso
     except ValueError as error:
         raise click.UsageError(f"--as-of: {error}") from None
     with ExitStack() as opened, explained():
-        inputs = [_open(name, opened) for name in files]
+        inputs = [_open(name) for name in files]
         tell = opened.enter_context(shown())
         summary = run_lines(read_lines(inputs), settings.data_dir, settings, clock, tell)
     if as_json:
@@ -91,11 +92,10 @@ def run(files: tuple[str, ...], data_dir: Path | None, as_of: str | None, as_jso
         summary_table(summary)
 
 
-def _open(name: str, opened: ExitStack) -> IO[bytes]:
-    if name == "-":
-        return sys.stdin.buffer
+def _open(name: str) -> IO[bytes]:
+    """Left open: a thread that reads it may be waiting for a pipe, and closing would wait for that."""
     try:
-        return opened.enter_context(Path(name).open("rb"))
+        return open(0, "rb", closefd=False) if name == "-" else Path(name).open("rb")
     except OSError as error:
         raise click.UsageError(f"{name}: {error.strerror}") from None
 
@@ -240,8 +240,8 @@ def validate(file: str, as_json: bool) -> None:
 
     settings = settings_for()
     lines = found = 0
-    with ExitStack() as opened, explained():
-        for finding in findings(read_lines([_open(file, opened)]), settings):
+    with explained():
+        for finding in findings(read_lines([_open(file)]), settings):
             lines += 1
             if finding is not None:
                 found += 1

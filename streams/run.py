@@ -5,12 +5,14 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from time import monotonic
 from typing import IO, Any
 
@@ -28,6 +30,7 @@ from streams.settings import Settings
 BLOCK_LINES = 500  # consecutive lines that go to one partition together
 LONGEST_LINE = 512 << 10  # bytes; of a longer one only a prefix, its size and its hash are fed
 POLL_SECONDS = 0.05  # between two looks at the workers
+READ_SECONDS = 0.01  # between two looks for lines
 
 STOP_SECONDS = 5.0  # for a worker to end what it is doing
 
@@ -70,23 +73,54 @@ def as_output(line: bytes, partition: int) -> Output:
     return Output(topic, partition, None, value)
 
 
+class Reading:
+    """Reads lines in a thread of its own: a pipe that says nothing holds up nothing, neither Ctrl-C.
+
+    Nobody waits for the thread at the end: it may wait for a line for ever.
+    """
+
+    def __init__(self, lines: Iterable[bytes], at_most: int) -> None:
+        self._at_most = at_most  # lines that are read ahead, and that a block has
+        self._queue: Queue[bytes | None] = Queue(at_most)
+        self._error: Exception | None = None
+        Thread(target=self._read, args=(lines,), daemon=True).start()
+
+    def _read(self, lines: Iterable[bytes]) -> None:
+        try:
+            for line in lines:
+                self._queue.put(line)
+        except Exception as error:
+            self._error = error
+        self._queue.put(None)
+
+    async def blocks(self) -> AsyncIterator[list[bytes]]:
+        """The lines, as many at once as are there; raises what reading them raised, after those before it."""
+        ended = False
+        while not ended:
+            block: list[bytes] = []
+            with suppress(Empty):
+                while len(block) < self._at_most and not ended:
+                    line = self._queue.get_nowait()
+                    if line is None:
+                        ended = True
+                    else:
+                        block.append(line)
+            if block:
+                yield block
+            elif not ended:
+                await asyncio.sleep(READ_SECONDS)
+        if self._error is not None:
+            raise self._error
+
+
 async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Callable[[int], None]) -> int:
-    """Send all lines; returns how many. `fed` hears of each block."""
+    """Send all lines, soon after each has come; returns how many. `fed` hears of each block."""
     count = 0
-    block: list[Output] = []
-    blocks: list[Output] = []
-    for line in lines:
-        block.append(as_output(line, (count // BLOCK_LINES) % partitions))
-        count += 1
-        if count % BLOCK_LINES == 0:
-            blocks += block
-            block = []
-            if len(blocks) >= BLOCK_LINES * partitions:
-                await sender.send(blocks)
-                fed(count)
-                blocks = []
-    if blocks or block:
-        await sender.send(blocks + block)
+    async for block in Reading(lines, BLOCK_LINES * partitions).blocks():
+        await sender.send(
+            [as_output(line, (n // BLOCK_LINES) % partitions) for n, line in enumerate(block, count)]
+        )
+        count += len(block)
         fed(count)
     return count
 
