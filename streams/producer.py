@@ -29,16 +29,12 @@ class Sender:
         Raises a KafkaError when one is not; what was sent may or may not be there then, and the caller sends
         all of it again.
         """
-        by_partition: dict[TopicPartition, list[Output]] = {}
+        by_partition: dict[tuple[str, int], list[Output]] = {}
         for output in outputs:
-            by_partition.setdefault(TopicPartition(output.topic, output.partition), []).append(output)
-        ends = dict(
-            zip(
-                by_partition,
-                await asyncio.gather(*(self._send(tp, several) for tp, several in by_partition.items())),
-                strict=True,
-            )
-        )
+            by_partition.setdefault(output[:2], []).append(output)  # its topic and partition
+        tps = [TopicPartition(*tp) for tp in by_partition]
+        sent = await asyncio.gather(*map(self._send, tps, by_partition.values()))
+        ends = dict(zip(tps, sent, strict=True))
         for tp, end in ends.items():
             self.ends[tp] = max(self.ends.get(tp, 0), end)
         return ends

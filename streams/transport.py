@@ -17,7 +17,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, cast
 
-import aiokafka
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.errors import IllegalGenerationError
 from faust.events import Event
@@ -115,6 +115,15 @@ class Lease:
             return True
         self.sought[tp] = at
         return False
+
+
+def _record(_: object, tp: Any, record: Any) -> Record:
+    """What aiokafka makes of each record of a fetched chunk: ours at once; its own costs 1.3 us more."""
+    fields = record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+    return tuple.__new__(Record, (tp.topic, tp.partition, *fields))  # as `Record(...)`, for half its cost
+
+
+fetcher.PartitionRecords._consumer_record = _record  # for every consumer of this process
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -357,7 +366,7 @@ class Consumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def _take(self, tp: TP, records: list[aiokafka.ConsumerRecord]) -> None:
+    async def _take(self, tp: TP, records: list[Record]) -> None:
         lease = self.leases.get(tp)
         if lease is None or lease.closed.is_set():
             return  # fetched for an assignment that has ended
@@ -368,13 +377,8 @@ class Consumer(driver.Consumer):
             await self._thread.seek_wait({tp: lease.position[tp]})
             return
         self.last_progress = monotonic()
-        topic, partition = tp.topic, tp.partition
         for start in range(0, len(records), MAX_BATCH):
-            chunk = [
-                Record(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers)
-                for r in records[start : start + MAX_BATCH]
-            ]
-            batch = Batch(lease, tp, chunk)
+            batch = Batch(lease, tp, records[start : start + MAX_BATCH])
             await self._deliver(batch, tp)
             lease.position[tp] = batch.next
 
