@@ -17,6 +17,7 @@ from pathlib import Path
 POLL_SECONDS = 0.02
 KILL_SECONDS = 5.0  # how long the guard may take to kill the command and end
 TAIL_BYTES = 8_192  # of a log, looked at for its last lines
+WHY = "Error: "  # a last line that begins so says it all
 
 _GUARD = str(Path(__file__).with_name("guard.py"))
 
@@ -171,4 +172,7 @@ class Child:
 
     def _last_lines(self) -> str:
         tail = self.tail()
+        last = tail.rpartition("\n")[2].strip()
+        if last.startswith(WHY):
+            return f" {last.removeprefix(WHY)}"
         return f" Its last lines:\n{tail}" if tail else f" It wrote nothing to {self.log}."

@@ -1,6 +1,7 @@
 """The command `journeys`. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."""
 
 import json
+import sqlite3
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,6 +42,8 @@ def explained() -> Iterator[None]:
         raise Failure(str(error)) from None
     except ClickHouseError as error:
         raise Failure(" ".join(str(error).split())) from None
+    except sqlite3.Error as error:
+        raise Failure(f"the state in the data directory: {error}") from None
     except KeyboardInterrupt:
         click.echo("interrupted; nothing is lost: the same command again goes on", err=True)
         raise SystemExit(130) from None

@@ -70,6 +70,7 @@ class Host(ABC):
         self._step_of: dict[str, str] = {}  # topic -> step; the transport makes leases by it
         app.conf.journeys_step_of = self._step_of
         self.spent: dict[str, Spent] = {}  # by step
+        self.failed: BaseException | None = None  # what ends this worker
         self._sender: Sender | None = None
         app.task(partial(watch, lambda: self.consumer, settings.stall_seconds))
         app.on_before_shutdown.connect(self._close)
@@ -121,6 +122,7 @@ class Host(ABC):
     def crash(self, error: BaseException) -> None:
         """End the worker: what it had not acknowledged is done again by the next."""
         logger.error("a step failed; ending this worker", exc_info=error)
+        self.failed = self.failed or error
         self.app.loop.create_task(self.app.crash(error))
 
     def status(self) -> dict[str, Any]:

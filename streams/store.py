@@ -226,7 +226,8 @@ class Disk:
             )
             execute("COMMIT")
         except BaseException:
-            execute("ROLLBACK")
+            if self._connection.in_transaction:  # of a full disk SQLite itself undoes it
+                execute("ROLLBACK")
             raise
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import faust
 import uvloop
 from mode import Service
 
+from streams.children import WHY
 from streams.core import Step
 from streams.fragments.step import Fragments
 from streams.host import Host, make_app
@@ -80,6 +82,8 @@ def work(settings: Settings, parts: tuple[Part, ...] = ("processor", "sink")) ->
     except SystemExit as ended:
         code = ended.code or 0
     finally:
+        for error in filter(None, (host.failed for host in hosts)):  # the last line of the log says why
+            print(f"{WHY}{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         # Python would wait for the thread of an insert that ClickHouse does not answer: up to two minutes.
         _end(code if isinstance(code, int) else 1)
 
