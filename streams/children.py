@@ -162,6 +162,8 @@ class Child:
 
     def _how_it_ended(self, what: str) -> str:
         code = self._process.poll() if self._process is not None else None
+        if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            return f"{self.name} {what} (killed by signal 9)."  # of which its log cannot know
         if code is None:
             how = "not started"
         elif code < 0 or code > 128:

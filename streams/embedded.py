@@ -94,6 +94,11 @@ class Stack:
         self._children: list[Child] = []
 
     @property
+    def lock(self) -> int:
+        """The descriptor of the lock, for other children that use the directory to hold."""
+        return self._lock
+
+    @property
     def state_dir(self) -> Path:
         """Where the steps keep their state."""
         return self.data_dir / "state"

@@ -222,7 +222,8 @@ class Workers:
             "JOURNEYS_WEB_PORT": str(port),
         }
         command = [sys.executable, "-m", "streams.cli", "worker", "--only", name]
-        child = Child(name, command, stack.data_dir / "logs" / f"{name}.log", env=environment)
+        log = stack.data_dir / "logs" / f"{name}.log"
+        child = Child(name, command, log, env=environment, holds=[stack.lock])
         child.start()
         child.watch(self._on_end)
         self._children.append(child)

@@ -126,7 +126,8 @@ def fill(disk: Path) -> Path:
 @pytest.mark.embedded
 def test_a_full_disk_is_told_at_once(file: Path, small_disk: Path) -> None:
     fill(small_disk)
-    check(journeys("run", file, "--data-dir", small_disk / "data"), 1, f"the disk of {small_disk}/data is full")
+    data_dir = small_disk / "data"
+    check(journeys("run", file, "--data-dir", data_dir), 1, f"the disk of {data_dir} is full")
 
 
 @pytest.mark.embedded
