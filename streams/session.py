@@ -209,10 +209,12 @@ class _Found:
         # strangers' rows, and those of works that are there in part: their session may yet end them
         self.theirs: list[tuple[bytes, bytes]] = []
         self.buried: dict[bytes, None] = {}  # keys whose last row does not count
+        # Compaction may have left a later claim in the owner's place: by then the owner had looked, and
+        # had answered what lies between. An epoch is an offset, whatever the generation.
         claimed = False
         for key, value in entries:
             if len(key) < KEY_BYTES:
-                claimed = claimed or (key == CLAIM and value[:_SESSION_BYTES] == owner)
+                claimed = claimed or (key == CLAIM and value[8:_SESSION_BYTES] >= owner[8:])
                 continue
             version = value[:VERSION_BYTES]
             if version > whole or (claimed and version[:_SESSION_BYTES] < owner):
