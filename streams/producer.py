@@ -57,8 +57,8 @@ class Sender:
                 (batch.record_count(), await producer.send_batch(batch, tp.topic, partition=tp.partition))
             )
             batch = producer.create_batch()
-            if batch.append(timestamp=now, key=key, value=value, headers=list(headers)) is None:
-                raise ValueError(f"{tp.topic}: a record of {len(value or b'')} bytes does not fit in a batch")
+            # The first record of a batch always fits; whether it is too large is for the broker to say.
+            batch.append(timestamp=now, key=key, value=value, headers=list(headers))
         pending.append(
             (batch.record_count(), await producer.send_batch(batch, tp.topic, partition=tp.partition))
         )
