@@ -269,6 +269,19 @@ def test_rows_behind_a_newer_sessions_claim_count_only_until_that_one_has_worked
     assert state(after) == {}
 
 
+def test_a_later_claim_stands_for_the_owners_that_compaction_took_away() -> None:
+    log = Log()
+    old, _ = log.begin()
+    owner, _ = log.begin()
+    log.work(owner, record(B, b"b"))
+    later = log.claim()  # and nothing more
+    log.work(old, record(A, b"a"))
+    kept = [row for row in log.entries if row[0] != CLAIM or unpack_version(row[1])[1] == later.epoch]
+    after = log.claim()
+    after.recovered(kept)
+    assert state(after) == {B: b"b"}
+
+
 def test_everything_since_the_last_good_end_is_sent_again_when_the_broker_forgets() -> None:
     log = Log()
     for generation in (1, 2):
