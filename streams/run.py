@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -17,6 +18,7 @@ from time import monotonic
 from typing import IO, Any
 
 import aiohttp
+import msgspec
 from aiokafka import AIOKafkaProducer
 
 from schemas import topics
@@ -39,6 +41,16 @@ STEPS = ("ingest", "fragments", "identity", "journeys", "sink")
 INPUTS = {topics.TOUCHPOINTS.name}
 
 
+class Wrapped(msgspec.Struct, forbid_unknown_fields=True):
+    """A line that names its topic; the message stays as it was written."""
+
+    topic: str
+    message: msgspec.Raw
+
+
+_wrapped = msgspec.json.Decoder(Wrapped).decode
+
+
 def read_lines(files: Iterable[IO[bytes]]) -> Iterator[bytes]:
     """The lines that are not blank, without their ends."""
     for file in files:
@@ -57,16 +69,10 @@ def as_output(line: bytes, partition: int) -> Output:
     """
     topic, value = topics.TOUCHPOINTS.name, line
     if b'"message"' in line and b'"topic"' in line:
-        try:
-            wrapped = json.loads(line)
-        except (ValueError, RecursionError):
-            wrapped = None
-        if (
-            isinstance(wrapped, dict)
-            and wrapped.keys() == {"topic", "message"}
-            and wrapped["topic"] in INPUTS
-        ):
-            topic, value = wrapped["topic"], json.dumps(wrapped["message"], ensure_ascii=False).encode()
+        with suppress(msgspec.DecodeError, RecursionError):
+            wrapped = _wrapped(line.removeprefix(BOM_UTF8))
+            if wrapped.topic in INPUTS:
+                topic, value = wrapped.topic, bytes(wrapped.message)
     if len(value) > LONGEST_LINE:
         cut = (("journeys-size", b"%d" % len(value)), ("journeys-sha256", sha256(value).hexdigest().encode()))
         return Output(topic, partition, None, value[:PREFIX_BYTES], cut)

@@ -146,6 +146,7 @@ CASES = [
     Case("control characters", plain(103, content={"title": "a\0\t\r\n\u202e\U0001f984"})),
     Case("a topic nobody reads", b'{"topic":"segment-events","message":{}}', "missing_field", "event_id"),
     Case("a wrapped event", b'{"topic":"touchpoints","message":' + plain(104) + b"}"),
+    Case("a list as topic", b'{"topic":[],"message":{}}', "missing_field", "event_id"),
     Case("a wrapped text", b'{"topic":"touchpoints","message":"hello"}', "not_an_object"),
 ]
 
@@ -328,10 +329,8 @@ def test_dead_letters_keep_the_bytes_that_came(ran: Ran) -> None:
 
 def came(ran: Ran, number: int) -> bytes:
     """The message of a line."""
-    line = ran.lines[number]
-    if line.startswith(b'{"topic":"touchpoints","message":'):
-        return json.dumps(json.loads(line)["message"]).encode()
-    return line
+    line, start = ran.lines[number], b'{"topic":"touchpoints","message":'
+    return line.removeprefix(start).removesuffix(b"}") if line.startswith(start) else line
 
 
 def test_dead_letters_can_be_shown_as_they_came(ran: Ran) -> None:
