@@ -12,13 +12,21 @@ from rich.table import Table
 from streams.run import Progress
 from streams.summary import Summary
 
+# Lines of one run. The embedded broker and the steps keep everything in memory, about 3 KB a line
+# (docs/benchmarks.md): 6 GB.
+MANY_LINES = 2_000_000
+ADVICE = (
+    f"more than {MANY_LINES:,} lines in one run: the embedded broker keeps all of them in memory, about 3 KB "
+    "a line; for so many, bring Apache Kafka (JOURNEYS_BROKER, `journeys worker`)"
+)
+
 
 @contextmanager
 def shown() -> Iterator[Callable[[Progress], None]]:
-    """Progress on a terminal (stderr), nothing on a pipe."""
-    console = Console(stderr=True)
+    """Progress on a terminal (stderr); on a pipe only the advice that a very large run is given, once."""
+    console = Console(stderr=True, soft_wrap=True)
     if not console.is_terminal:
-        yield lambda _: None
+        yield advising(console.print, lambda _: None)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True) as bar:
@@ -28,7 +36,27 @@ def shown() -> Iterator[Callable[[Progress], None]]:
             counts = f"{progress.fed:,} lines fed, {progress.processed:,} validated"
             bar.update(task, description=f"{progress.doing}: {counts}")
 
-        yield tell
+        yield advising(bar.console.print, tell)
+
+
+def advising(say: Callable[[str], object], tell: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """`tell`, and once, when more than `MANY_LINES` were fed, the advice to bring Apache Kafka.
+
+    >>> hear = advising(lambda text: print(text[:30]), lambda progress: None)
+    >>> for fed in (MANY_LINES, MANY_LINES + 1, MANY_LINES + 2):
+    ...     hear(Progress("feeding", fed))
+    more than 2,000,000 lines in o
+    """
+    advised = False
+
+    def hear(progress: Progress) -> None:
+        nonlocal advised
+        if progress.fed > MANY_LINES and not advised:
+            advised = True
+            say(ADVICE)
+        tell(progress)
+
+    return hear
 
 
 def summary_table(summary: Summary) -> None:
