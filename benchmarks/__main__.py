@@ -1,0 +1,148 @@
+"""`python -m benchmarks [stage|pipeline|memory] [--quick] [--write]`."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import memory, pipeline, stage
+
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+MB = 1 << 20
+
+# What each is to reach: docs/benchmarks.md.
+OF_RAW, OF_NAIVE = 0.75, 40.0  # ratios of the stage
+PIPELINE_EVENTS = 10_000  # per second on two cores
+EVENT_BYTES = 3_000  # of memory, embedded
+
+Figures = list[tuple[str, list[str], list[list[str]], str]]  # title, columns, rows, remark
+
+
+def stage_figures(quick: bool) -> Figures:
+    """The stage beside raw aiokafka and naive Faust."""
+    found = stage.measure(quick)
+    rows = [
+        [
+            one.name,
+            f"{one.events:,}",
+            f"{one.per_second:,.0f}",
+            f"{one.cpu_us:.1f}",
+            f"{found.ratio(number):.2f}" if number else "",
+        ]
+        for number, one in enumerate(found.results)
+    ]
+    columns = ["stage", "events", "events/s", "CPU µs/event", "ours ÷ it"]
+    aim = f"Aim: at least {OF_RAW} × raw aiokafka and {OF_NAIVE:g} × naive Faust."
+    return [(f"One stage on {found.broker}, medians of {found.repeats}", columns, rows, aim)]
+
+
+def pipeline_figures(quick: bool) -> Figures:
+    """`journeys run`: speed, CPU and memory per process, time per step."""
+    small, large = pipeline.runs(quick)
+    each = pipeline.per_event(small, large)
+    processes = [
+        [name, f"{cost.cpu:.1f}", f"{each[name][0]:.1f}", f"{cost.peak / MB:,.0f}", f"{each[name][1]:,.0f}"]
+        for name, cost in large.costs.items()
+    ]
+    cpu, size = (sum(one[part] for one in each.values()) for part in (0, 1))
+    processes.append(["all", f"{large.cpu:.1f}", f"{cpu:.1f}", f"{large.peak / MB:,.0f}", f"{size:,.0f}"])
+    steps = [
+        [
+            name,
+            f"{step['records']:,}",
+            f"{step['records'] / step['batches']:,.0f}",
+            f"{step['apply'] / large.lines * 1e6:.1f}",
+            f"{step['keep']:.1f}",
+            f"{step['send']:.1f}",
+        ]
+        for name, step in large.steps.items()
+    ]
+    speed = (
+        f"{large.lines:,} touchpoints: {large.events_per_second:,.0f} events/s "
+        f"(with {small.lines:,}: {small.events_per_second:,.0f}). Aim: {PIPELINE_EVENTS:,} on two cores; "
+        f"{cpu:.0f} µs of CPU an event allow {2e6 / cpu:,.0f} on two."
+    )
+    growth = (
+        f"Per event: growth from {small.lines:,} to {large.lines:,} touchpoints. "
+        f"Aim: at most {EVENT_BYTES:,} bytes an event."
+    )
+    waits = "Per partition's session, added up: with eight sessions a step, eight may wait at once."
+    cost_columns = ["process", "CPU s", "CPU µs/event", "peak MB", "bytes/event"]
+    step_columns = ["step", "records", "a batch", "CPU µs/event", "rows safe, s", "outputs safe, s"]
+    return [
+        ("The whole pipeline, `journeys run`", cost_columns, processes, f"{speed} {growth}"),
+        ("Where the time goes", step_columns, steps, waits),
+    ]
+
+
+def memory_figures(quick: bool) -> Figures:
+    """A worker's resident set."""
+    found = memory.measure(quick)
+    rows = [[f"{events:,}", f"{size / MB:,.0f}"] for events, size in found.resident.items()]
+    few, many = min(found.resident), max(found.resident)
+    growth = (found.resident[many] - found.resident[few]) / (many - few)
+    remark = f"The same {found.contacts} contacts: {growth:,.0f} bytes an event. Aim: flat."
+    return [(f"A worker on {found.broker}", ["events", "resident MB"], rows, remark)]
+
+
+PARTS: dict[str, Callable[[bool], Figures]] = {
+    "stage": stage_figures,
+    "pipeline": pipeline_figures,
+    "memory": memory_figures,
+}
+
+
+def show(console: Console, figures: Figures) -> None:
+    for title, columns, rows, remark in figures:
+        table = Table(title=title, title_justify="left", box=None)
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        console.print(remark, end="\n\n")
+
+
+def markdown(figures: Figures) -> str:
+    """Tables as docs/benchmarks.md has them."""
+    parts = []
+    for title, columns, rows, remark in figures:
+        lines = [columns, ["---", *("---:" for _ in columns[1:])], *rows]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"**{title}**\n\n{table}\n\n{remark}\n")
+    return "\n".join(parts)
+
+
+def write(part: str, figures: Figures) -> None:
+    """Put the figures between the part's markers in the docs."""
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}"
+    text = f"<!-- {part} -->\n{when}\n\n{markdown(figures)}<!-- /{part} -->"
+    kept = DOCS.read_text()
+    pattern = re.compile(f"<!-- {part} -->.*<!-- /{part} -->", re.DOTALL)
+    DOCS.write_text(pattern.sub(lambda _: text, kept))
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.option("--quick", is_flag=True, help="Smaller and once: to see that it runs.")
+@click.option("--write", "writes", is_flag=True, help="Write the figures into docs/benchmarks.md.")
+def main(parts: Sequence[str], quick: bool, writes: bool) -> None:
+    """Measure PARTS (all of them), and print figures and ratios."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic's first sends are tried again
+    console = Console(width=None if Console().is_terminal else 110)
+    console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before\n")
+    for part in parts or PARTS:
+        figures = PARTS[part](quick)
+        show(console, figures)
+        if writes:
+            write(part, figures)
+
+
+if __name__ == "__main__":
+    main()
