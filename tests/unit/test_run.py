@@ -19,8 +19,9 @@ from streams.run import BLOCK_LINES, LONGEST_LINE, Drain, Reading, as_output, fe
 
 def test_blank_lines_and_line_ends_do_not_count() -> None:
     first = io.BytesIO(b'\n{"a":1}\r\n \t\n  {"b":2}\t\r\n\r\n\n')
-    second = io.BytesIO(b"\xef\xbb\xbf{}\nlast")
-    assert list(read_lines([first, second])) == [b'{"a":1}', b'{"b":2}', b"\xef\xbb\xbf{}", b"last"]
+    second = io.BytesIO(b"\xef\xbb\xbf{}\n\x0c\nlast")
+    lines = [b'{"a":1}', b'{"b":2}', b"\xef\xbb\xbf{}", b"\x0c", b"last"]
+    assert list(read_lines([first, second])) == lines
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,18 @@ async def test_consecutive_lines_go_to_one_partition_together(count: int) -> Non
     assert counts[-1:] == [count][: len(counts)]
     sizes = Counter(one.partition for one in outputs)
     assert max(sizes.values(), default=0) - min(sizes.values(), default=0) <= max(BLOCK_LINES, count)
+
+
+async def test_partitions_do_not_depend_on_when_lines_come() -> None:
+    def lines() -> Iterator[bytes]:
+        for n in range(3 * BLOCK_LINES):
+            if n % (BLOCK_LINES - 100) == 0:
+                time.sleep(0.05)
+            yield b"x"
+
+    _, outputs, counts = await fed(lines())
+    assert len(counts) > 2
+    assert [one.partition for one in outputs] == [n // BLOCK_LINES for n in range(3 * BLOCK_LINES)]
 
 
 async def test_a_line_is_fed_before_the_next_one_comes() -> None:
@@ -254,5 +267,5 @@ def test_every_topic_of_every_step_must_be_read_to_its_end() -> None:
 
 def test_two_groups_that_read_one_topic_must_both_be_at_its_end() -> None:
     drain = Drain(sessions=2)
-    behind = [report(5, steps=("step",)), report(4, steps=("sink",))]
-    assert not any(drain.look(behind) for _ in range(3))
+    step, sink = report(5, steps=("step",)), report(4, steps=("sink",))
+    assert not any(drain.look(reports) for reports in ([step, sink], [sink, step]) for _ in range(3))
