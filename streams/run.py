@@ -29,7 +29,7 @@ from streams.embedded import Stack
 from streams.producer import Sender
 from streams.settings import Settings
 
-BLOCK_LINES = 500  # consecutive lines that go to one partition together
+BLOCK_LINES = 2_000  # consecutive lines that go to one partition together
 LONGEST_LINE = 512 << 10  # bytes; of a longer one only a prefix, its size and its hash are fed
 POLL_SECONDS = 0.05  # between two looks at the workers
 READ_SECONDS = 0.01  # between two looks for lines
