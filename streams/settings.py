@@ -19,6 +19,13 @@ def _addresses(broker: str) -> str:
     return ",".join(hosts)
 
 
+def _secret(text: str) -> str:
+    """Of at most 64 bytes: more than that a keyed hash does not take."""
+    if not 0 < len(text.encode()) <= 64:
+        raise ValueError("must have 1 to 64 bytes in UTF-8")
+    return text
+
+
 class Settings(BaseSettings):
     """What one process is told. Every field is `JOURNEYS_` and its name in capitals."""
 
@@ -41,8 +48,8 @@ class Settings(BaseSettings):
     replication: int = Field(
         1, ge=1, description="replication factor of topics that `journeys topics` creates"
     )
-    hash_key: str = Field(
-        "dmu-journeys", min_length=1, max_length=64, description="secret of the hashes that are record keys"
+    hash_key: Annotated[str, AfterValidator(_secret)] = Field(
+        "dmu-journeys", description="secret of the hashes that are record keys"
     )
     generation: int = Field(0, ge=0, description="generation of the broker's data; rises with a rebuild")
     state: Path | None = Field(
