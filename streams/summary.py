@@ -122,7 +122,11 @@ class _Ended:
             self._cancel = cancel
             if self._message is not None:
                 task.cancel()
-        worked: Worked = await task
+        try:
+            worked: Worked = await task
+        finally:
+            with self._lock:
+                self._cancel = lambda: None  # the loop ends
         return worked
 
 

@@ -1,0 +1,94 @@
+"""`journeys validate` says of a line what INGEST would do with it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from streams.settings import Settings
+from streams.validate import Finding, findings
+
+GOOD = {
+    "event_id": "1",
+    "type": "page_viewed",
+    "occurred_at": "2025-02-03T08:12:04Z",
+    "source": "web",
+    "tenant": "acme",
+    "identifiers": {"email": "jane@acme.nl"},
+}
+
+
+def line(**fields: Any) -> bytes:
+    return json.dumps(GOOD | fields).encode()
+
+
+def found(*lines: bytes, settings: Settings | None = None) -> list[Finding | None]:
+    return list(findings(lines, settings or Settings()))
+
+
+def test_a_good_line_is_nothing_to_look_at() -> None:
+    assert found(line(), line(event_id="2")) == [None, None]
+    assert found() == []
+
+
+def test_refused_lines_are_numbered_among_all() -> None:
+    assert found(line(), b"hello", line(), line(source=None)) == [
+        None,
+        Finding(2, "not_json", "", "no JSON in UTF-8: expected value at line 1 column 1"),
+        None,
+        Finding(4, "missing_field", "source", "source: is required and null"),
+    ]
+
+
+@pytest.mark.parametrize("identifiers", [{"email": None}, {"email": "unknown"}, {"phone": "0"}])
+def test_what_names_nobody_is_unattributed(identifiers: dict[str, Any]) -> None:
+    (finding,) = found(line(identifiers=identifiers))
+    assert finding == Finding(1, "unattributed", "identifiers", "no value in it names a person or a firm")
+
+
+def test_a_touch_of_a_firm_alone_is_attributed() -> None:
+    assert found(line(identifiers={}, account={"domain": "acme.nl"})) == [None]
+
+
+def test_the_same_event_again_is_nothing_to_look_at() -> None:
+    assert found(line(), line()) == [None, None]
+
+
+def test_a_wrapped_line_is_unwrapped_and_a_long_one_is_too_large() -> None:
+    wrapped = b'{"topic": "touchpoints", "message": ' + line() + b"}"
+    long = line(note="x" * 600_000)
+    (nothing, finding) = found(wrapped, long)
+    assert nothing is None
+    assert finding is not None
+    assert (finding.reason, finding.line) == ("too_large", 2)
+    assert str(len(long)) in finding.error
+
+
+def test_times_ahead_are_measured_from_now() -> None:
+    assert [finding.reason for finding in found(line(occurred_at="2200-01-01T00:00:00Z")) if finding] == [
+        "bad_time"
+    ]
+
+
+def test_headers_are_trusted_where_there_are_any() -> None:
+    assert found(line(), settings=Settings(trust_headers=True)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("finding", "told"),
+    [
+        (
+            Finding(3, "bad_time", "occurred_at", "occurred_at: no"),
+            "line 3: bad_time (occurred_at): occurred_at: no",
+        ),
+        (Finding(4, "not_json", "", "no JSON"), "line 4: not_json: no JSON"),
+    ],
+)
+def test_a_finding_in_words_and_as_json(finding: Finding, told: str) -> None:
+    assert str(finding) == told
+    assert finding.as_json() == {
+        "line": finding.line,
+        "reason": finding.reason,
+        "field": finding.field,
+        "error": finding.error,
+    }
