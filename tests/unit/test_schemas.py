@@ -15,7 +15,6 @@ from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent,
 from schemas.export import FOLDER, files, schemas
 from schemas.touchpoint import REQUIRED, Account, Identifiers, Touchpoint
 
-
 AT = "2025-01-01T00:00:00Z"
 
 
@@ -74,8 +73,8 @@ def test_the_schema_that_an_output_names_is_there() -> None:
     )  # fmt: skip
     member = Member("c1", "", [], None, None, None, None, 0, "", None)
     profile = AccountProfile(
-        "a1", "account_profile", "t", "a1", AT, AT, (0, 0, 1),
-        "organisation", "Acme", [], "", "", None, "", [member], 0, None, None, "", None, "", False, False, "1",
+        "a1", "account_profile", "t", "a1", AT, AT, (0, 0, 1), "organisation", "Acme", [], "", "",
+        None, "", [member], 0, None, None, "", None, "", False, False, "1",
     )  # fmt: skip
     assert dict(headers(event))["ce_dataschema"].decode() == schemas()[topics.EVENTS.name]["$id"]
     assert dict(headers(profile))["ce_dataschema"].decode() == schemas()[topics.PROFILES.name]["$id"]
