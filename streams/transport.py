@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.consumer import AIOKafkaConsumer
-from aiokafka.errors import IllegalGenerationError
+from aiokafka.errors import IllegalGenerationError, IllegalStateError
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -374,7 +374,10 @@ class Consumer(driver.Consumer):
             self.log.info(
                 "%s[%s]: got %s, seeking %s", tp.topic, tp.partition, records[0].offset, lease.position[tp]
             )
-            await self._thread.seek_wait({tp: lease.position[tp]})
+            try:
+                await self._thread.seek_wait({tp: lease.position[tp]})
+            except IllegalStateError:  # not ours any more: the lease is about to end
+                lease.sought.pop(tp, None)
             return
         self.last_progress = monotonic()
         for start in range(0, len(records), MAX_BATCH):
