@@ -26,7 +26,7 @@ class Fragments:
     """Rows: group = key of (tenant, identifier), member empty; and one for the clock."""
 
     name = "fragments"
-    inputs = (VALID.name, MAP.name)
+    inputs: tuple[str, ...] = (VALID.name, MAP.name)
     stateful = True
 
     def __init__(self, config: StepConfig) -> None:

@@ -36,7 +36,7 @@ class Identity:
     """The step; its rows are `rows.Row`."""
 
     name = "identity"
-    inputs = (LINKS.name,)
+    inputs: tuple[str, ...] = (LINKS.name,)
     stateful = True
 
     def __init__(self, config: StepConfig) -> None:

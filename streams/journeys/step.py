@@ -79,7 +79,7 @@ class Journeys:
     """The step; see the module."""
 
     name = "journeys"
-    inputs = (topics.SNAPSHOTS.name,)
+    inputs: tuple[str, ...] = (topics.SNAPSHOTS.name,)
     stateful = True
 
     def __init__(self, config: StepConfig) -> None:
