@@ -1,11 +1,14 @@
 """What a worker process is built on: a Faust app on the session transport, its agents, sender, status."""
 
 import logging
+import os
+import socket
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -31,12 +34,13 @@ def make_app(settings: Settings, group: str, web: bool) -> faust.App:
     return faust.App(
         group,
         broker=brokers,
+        broker_client_id=f"{socket.gethostname()}-{os.getpid()}",  # what `journeys status` names an owner by
         topic_partitions=settings.partitions,
         topic_allow_declare=False,
         topic_disable_leader=True,
         stream_wait_empty=False,
         store="memory://",
-        datadir=tempfile.mkdtemp(prefix="journeys-faust-"),  # Faust insists on one; nothing is kept there
+        datadir=Path(tempfile.gettempdir(), f"journeys-faust-{os.getuid()}"),  # Faust insists; it stays empty
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
         producer_max_batch_size=PRODUCE_BYTES,
