@@ -143,9 +143,11 @@ def topics() -> None:
     from streams.summary import STATEFUL
 
     settings = settings_for()
-    with explained():
+    try:
         for line in wanted.ensure(settings.broker, settings.partitions, settings.group, STATEFUL):
             click.echo(line)
+    except wanted.TopicsError as error:
+        raise Failure(str(error)) from None
 
 
 @main.command()
@@ -297,12 +299,17 @@ def show_letters(where: str, data_dir: Path | None) -> None:
 @_where
 def requeue_letters(where: str) -> None:
     """Send refused records of the configured Kafka again, as they came."""
+    from kafka.errors import KafkaError
+
     from streams.requeue import requeue
 
     settings = settings_for()
     with explained():
         rows = json.loads(_letters(f"topic, {ORIGINAL} AS bytes, size", where, None, "json"))
-        sent, cut = requeue(settings, rows)
+        try:
+            sent, cut = requeue(settings, rows)
+        except KafkaError as error:
+            raise Failure(f"Kafka at {settings.broker}: {error}") from None
     click.echo(f"{sent} sent again" + (f", {cut} not: only their beginning was kept" if cut else ""))
 
 

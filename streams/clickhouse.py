@@ -1,5 +1,6 @@
 """ClickHouse from a DSN: a client, the migrations, waiting until it answers, and questions for people."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,6 +15,9 @@ import schemas
 
 DATABASE: Final = "journeys"
 MIGRATIONS: Final = Path(schemas.__file__).with_name("clickhouse")  # numbered *.sql
+
+# What it logs as an error it raises, too, and a command tells it in one line.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 Format = Literal["table", "json", "csv"]
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +20,13 @@ def _addresses(broker: str) -> str:
     return ",".join(hosts)
 
 
+def _dsn(text: str) -> str:
+    url = urlsplit(text)
+    if not url.scheme or not url.hostname or url.port == 0:
+        raise ValueError("is no address of ClickHouse; write http(s)://user:password@host:port")
+    return text
+
+
 def _secret(text: str) -> str:
     """Of at most 64 bytes: more than that a keyed hash does not take."""
     if not 0 < len(text.encode()) <= 64:
@@ -34,7 +42,7 @@ class Settings(BaseSettings):
     broker: Annotated[str, AfterValidator(_addresses)] = Field(
         "127.0.0.1:9092", description="Kafka: kafka://host:port,…"
     )
-    clickhouse: str = Field(
+    clickhouse: Annotated[str, AfterValidator(_dsn)] = Field(
         "http://127.0.0.1:8123",
         description="ClickHouse: a clickhouse-connect DSN, http(s)://user:password@host:port",
     )

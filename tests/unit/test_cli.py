@@ -1,0 +1,249 @@
+"""The command line without a stack: exit codes, one clear line, what goes where."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from streams import status, summary, topics
+from streams.children import ChildError
+from streams.cli import main
+from streams.embedded import StackError
+from streams.run import Progress
+from streams.settings import PREFIX, Settings
+from streams.summary import Summary
+
+COMMANDS = {
+    *("run", "query", "worker", "topics", "migrate", "status", "config", "simulate", "demo", "dev"),
+    *("validate", "dead-letters"),
+}
+
+DONE = Summary(3, 2, 1, 0, 0, 1, 1, {"awareness": 1, "purchase": 2}, 12_345.6, "2025-03-11T18:20:00Z")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | changes
+
+
+Runs = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"{PREFIX}{name.upper()}", raising=False)
+
+
+def command(*arguments: str | Path, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)), input=stdin)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "one.jsonl"
+    file.write_bytes(b'{"a": 1}\n\n{"b": 2}\n')
+    return file
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, file: Path) -> Runs:
+    """`journeys run` whose pipeline does what it is told."""
+
+    def run(does: Callable[..., Summary], *arguments: str) -> Result:
+        monkeypatch.setattr(summary, "run_lines", does)
+        return command("run", file, "--data-dir", file.parent / "data", *arguments)
+
+    return run
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert set(main.commands) == COMMANDS
+    for name in COMMANDS:
+        told = command(name, "--help")
+        assert told.exit_code == 0
+        assert len(told.output.splitlines()) > 4, name
+    assert ", version " in command("--version").output
+
+
+def test_run_hands_over_the_lines_and_prints_a_table(runs: Runs, file: Path) -> None:
+    given: list[Any] = []
+
+    def does(lines: Any, data_dir: Path, settings: Settings, as_of: int | None, tell: Any) -> Summary:
+        tell(Progress("feeding", 1, 0))
+        given.extend((list(lines), data_dir, settings.data_dir, as_of))
+        return DONE
+
+    done = runs(does, "--as-of", "2025-03-11T18:20:00Z")
+    assert done.exit_code == 0
+    assert given == [
+        [b'{"a": 1}', b'{"b": 2}'],
+        file.parent / "data",
+        file.parent / "data",
+        1_741_717_200_000,
+    ]
+    assert done.stderr == ""
+    table = {" ".join(line.split()) for line in done.stdout.splitlines()}
+    assert {"lines 3", "stages awareness 1, purchase 2", "events per second 12,345.6"} <= table
+
+
+def test_run_json_is_one_object_on_one_line(runs: Runs) -> None:
+    done = runs(lambda *_: DONE, "--json")
+    assert json.loads(done.stdout) == DONE.as_json()
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def raises(error: BaseException) -> Callable[..., Summary]:
+    def does(*_: Any) -> Summary:
+        raise error
+
+    return does
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (StackError("the disk is full"), 1, "Error: the disk is full\n"),
+        (ChildError("Kafka ended"), 1, "Error: Kafka ended\n"),
+        (DatabaseError("Code: 62.\n  Syntax error\n(x)"), 1, "Error: Code: 62. Syntax error (x)\n"),
+        (OSError(5, "Input/output error", "a.jsonl"), 1, "Error: a.jsonl: Input/output error\n"),
+        (OSError(28, "No space left on device"), 1, "Error: No space left on device\n"),
+        (
+            sqlite3.OperationalError("disk I/O error"),
+            1,
+            "Error: the state in the data directory: disk I/O error\n",
+        ),
+        (KeyboardInterrupt(), 130, "interrupted; nothing is lost: the same command again goes on\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_people_can_act_on_is_one_line(runs: Runs, error: BaseException, code: int, told: str) -> None:
+    done = runs(raises(error))
+    assert (done.exit_code, done.stdout, done.stderr) == (code, "", told)
+
+
+def test_a_fault_of_ours_is_no_failure_of_theirs(runs: Runs) -> None:
+    assert isinstance(runs(raises(KeyError("x"))).exception, KeyError)
+
+
+def test_bad_usage(file: Path) -> None:
+    for arguments, says in (
+        (["run"], "Missing argument"),
+        (["run", file.parent / "absent"], "absent: No such file or directory"),
+        (["run", file.parent], "Is a directory"),
+        (["run", file, "--data-dir", file], "is a file"),
+        (["run", file, "--as-of", "x"], "--as-of: 'x' is no time with an offset"),
+        (["query"], "Missing argument"),
+        (["query", "SELECT 1", "--format", "xml"], "'xml' is not one of"),
+        (["validate", file.parent / "absent"], "No such file"),
+        (["dev", "--kafka-port", "0"], "not in the range"),
+        (["simulate", "--touchpoints", "0", "--out", "a", "--truth", "b"], "not in the range"),
+        (["nonsense"], "No such command"),
+    ):
+        done = command(*arguments)
+        assert (done.exit_code, done.stdout) == (2, ""), arguments
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_is_bad_usage_everywhere(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setenv("JOURNEYS_PARTITIONS", "0")
+    for arguments in (
+        ["run", file],
+        ["query", "SELECT 1"],
+        ["config"],
+        ["topics"],
+        ["worker"],
+        ["validate", file],
+    ):
+        done = command(*arguments)
+        assert done.exit_code == 2, arguments
+        assert "JOURNEYS_PARTITIONS='0': Input should be greater than or equal to 1" in done.stderr
+
+
+def test_config_tells_values_and_origins_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYS_PARTITIONS", "3")
+    monkeypatch.setenv("JOURNEYS_HASH_KEY", "sesame")
+    lines = command("config").stdout.splitlines()
+    assert len(lines) == len(Settings.model_fields)
+    assert (
+        "JOURNEYS_PARTITIONS = 3  (environment: partitions of every topic; growing them is a rebuild)"
+        in lines
+    )
+    assert any(line.startswith("JOURNEYS_LIVE = True  (default: ") for line in lines)
+    assert any(line.startswith("JOURNEYS_HASH_KEY = …  (environment: ") for line in lines)
+    assert "sesame" not in "".join(lines)
+
+
+def test_validate_tells_what_to_look_at(tmp_path: Path) -> None:
+    good = (
+        '{"event_id":"1","type":"page_viewed","occurred_at":"2025-02-03T08:12:04Z","source":"web",'
+        '"identifiers":{"email":"jane@acme.nl"}}'
+    )
+    (tmp_path / "lines").write_text(f"{good}\nhello\n{good.replace('jane@acme.nl', '')}\n")
+    done = command("validate", tmp_path / "lines")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "line 2: not_json: no JSON in UTF-8: expected value at line 1 column 1",
+        "line 3: unattributed (identifiers): no value in it names a person or a firm",
+        "3 lines, 2 to look at",
+    ]
+    found = [
+        json.loads(line) for line in command("validate", tmp_path / "lines", "--json").stdout.splitlines()
+    ]
+    assert [(one["line"], one["reason"]) for one in found] == [(2, "not_json"), (3, "unattributed")]
+
+
+def test_simulate_writes_lines_and_their_truth(tmp_path: Path) -> None:
+    lines, truth = tmp_path / "lines", tmp_path / "truth"
+    done = command("simulate", "--touchpoints", "100", "--seed", "2", "--out", lines, "--truth", truth)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert len(lines.read_bytes().splitlines()) == 100
+    assert json.loads(truth.read_bytes())
+    again = command("simulate", "--touchpoints", "100", "--out", tmp_path / "no" / "lines", "--truth", truth)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert "No such file or directory" in again.stderr
+
+
+@pytest.mark.parametrize("arguments", [["topics"], ["status"]])
+def test_a_kafka_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setenv("JOURNEYS_BROKER", "127.0.0.1:1")
+    for module in (topics, status):
+        monkeypatch.setattr(module, "SECONDS", 0.3)
+    done = command(*arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: Kafka does not answer at 127.0.0.1:1: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_clickhouse_that_does_not_answer_is_told_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", "migrate"],
+        env=environment(JOURNEYS_CLICKHOUSE="http://127.0.0.1:1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert "Connection refused" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_data_to_ask(tmp_path: Path) -> None:
+    for arguments in (["query", "SELECT 1"], ["dead-letters", "list"], ["dead-letters", "show"]):
+        done = command(*arguments, "--data-dir", tmp_path / "none")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert (
+            done.stderr
+            == f"Error: there is no data in {tmp_path}/none: nothing has been processed there yet\n"
+        )
+    assert list(tmp_path.iterdir()) == []
