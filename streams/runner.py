@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from aiokafka.errors import (
     AuthenticationFailedError,
+    CommitFailedError,
     IllegalStateError,
     KafkaError,
     MessageSizeTooLargeError,
@@ -162,14 +163,17 @@ class Runner:
             return
         log = self.log
         self.session.claimed(await retried(self._name, lambda: log.claim(self.session.generation)))
-        while not await self.consumer.confirm(self.lease):
-            await asyncio.sleep(RETRY_SECONDS[0])  # until it is confirmed, or the lease is closed
+        await retried(self._name, self._confirm)  # until it is confirmed, or the lease is closed
         entries = await retried(self._name, log.read)
         first = self.session.recovered(entries, log.drained)
         if first.outputs:
             logger.info("%s: sending %s outputs again", self._name, len(first.outputs))
         await self.keep(first)
         await self.send(first)
+
+    async def _confirm(self) -> None:
+        if not await self.consumer.confirm(self.lease):
+            raise CommitFailedError("the group does not confirm this assignment")
 
     async def _next_batches(self) -> list[Batch]:
         batches = await self.lease.take(MAX_RECORDS, IDLE_SECONDS)

@@ -21,6 +21,8 @@ Row = tuple[bytes, bytes]
 Result = TypeVar("Result")
 
 END_SECONDS = 0.5  # how old an end offset may be
+WHOLE_BYTES = 256 << 10  # rows of so many bytes fit in one produce batch with room to spare
+ROW_OVERHEAD = 100  # bytes of a row beside its value, at most
 
 
 class Log(Protocol):
@@ -65,10 +67,18 @@ class KafkaLog:
         return await self._reader.read(self._tp, 0, self._claimed)
 
     async def append(self, rows: Sequence[Row]) -> None:
-        """Write the rows; returns when the broker has acknowledged them all."""
+        """Write the rows; returns when the broker has acknowledged them all.
+
+        One produce batch is kept as a whole or not at all. Of more rows than fit in one the last, which is
+        the mark that makes them count, waits for the others.
+        """
         outputs = [Output(self._tp.topic, self._tp.partition, key, value) for key, value in rows]
+        if sum(len(value) + ROW_OVERHEAD for _, value in rows) > WHOLE_BYTES:
+            *outputs, mark = outputs
+            await self._sender.send(outputs)
+            outputs = [mark]
         ends = await self._sender.send(outputs)
-        if ends.get(self._tp, self._seen) == self._seen + len(rows):
+        if ends[self._tp] == self._seen + len(rows):
             self._seen += len(rows)  # nobody wrote in between; else `foreign` looks
 
     async def foreign(self) -> list[Row]:

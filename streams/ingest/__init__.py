@@ -1,0 +1,1 @@
+"""INGEST: validates what comes from outside, one touch or one dead letter per record."""

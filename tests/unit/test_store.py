@@ -1,15 +1,20 @@
-"""What the embedded stack keeps on disk: rows that outlive `kill -9`, epochs, facts."""
+"""What the embedded stack keeps on disk: rows that outlive `kill -9`, epochs, facts; whole works on topics."""
 
 import asyncio
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
+from aiokafka import TopicPartition
 
+from streams.core import Output
+from streams.producer import Sender
 from streams.session import pack_version
-from streams.store import Disk, DiskLog
+from streams.store import Disk, DiskLog, KafkaLog, Reader
 
 A, B = bytes(16), bytes(15) + b"\1"  # keys
 
@@ -116,11 +121,14 @@ asyncio.run(main())
 """
 
 
+def started_writer(tmp_path: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "state")]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     for least in (1, 40):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
-        )
+        writer = started_writer(tmp_path)
         with writer:
             assert writer.stdout is not None
             acknowledged = 0
@@ -134,3 +142,28 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
         assert len(kept) == 1  # of the last append all rows or none
         assert kept <= {acknowledged, acknowledged + 1}
         disk.close()
+
+
+class Told:
+    """A sender that tells what it was given, send by send."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[bytes | None]] = []
+        self.end = 0
+
+    async def send(self, outputs: Sequence[Output]) -> dict[TopicPartition, int]:
+        self.sent.append([output.key for output in outputs])
+        self.end += len(outputs)
+        return {TopicPartition("log", 0): self.end}
+
+
+@pytest.mark.parametrize(
+    ("size", "sends"), [(10, [[b"1", b"2", b"mark"]]), (200_000, [[b"1", b"2"], [b"mark"]])]
+)
+async def test_a_mark_waits_for_rows_that_do_not_fit_in_one_batch(
+    size: int, sends: list[list[bytes]]
+) -> None:
+    told = Told()
+    log = KafkaLog("log", 0, cast(Sender, told), Reader("127.0.0.1:1"))
+    await log.append([(b"1", bytes(size)), (b"2", bytes(size)), (b"mark", b"")])
+    assert told.sent == sends
