@@ -13,8 +13,8 @@ from typing import Any
 from benchmarks.processes import Cost, watched
 from streams.market import write
 
-SIZES = (50_000, 200_000)  # touchpoints; the growth between the two is what an event costs
-QUICK_SIZES = (10_000, 40_000)
+SIZES = (200_000, 600_000)  # touchpoints; the growth between the two is what an event costs
+QUICK_SIZES = (20_000, 60_000)
 JOURNEYS = str(Path(sys.executable).with_name("journeys"))
 STATUS_SECONDS = 2.0
 
