@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
@@ -70,7 +72,11 @@ def _run(on: Broker, module: str, count: int, number: int) -> tuple[float, float
     output = f"{group}-out"
     on.create([output, f"{group}-stage-changelog"], PARTITIONS)
     command = [sys.executable, "-m", f"benchmarks.{module}", on.address, INPUT, output, group, str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    with tempfile.TemporaryDirectory(prefix="journeys-bench-") as folder:  # variants end without tidying up
+        environment = os.environ | {"TMPDIR": folder}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
     if done.returncode != 0 or not done.stdout.strip():
         raise RuntimeError(f"{module} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     told = json.loads(done.stdout.splitlines()[-1])
