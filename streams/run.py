@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import socket
 import sys
 from codecs import BOM_UTF8
@@ -25,7 +26,7 @@ from schemas import topics
 from schemas.deadletter import PREFIX_BYTES
 from streams.children import Child
 from streams.core import Output
-from streams.embedded import Stack
+from streams.embedded import Stack, StackError
 from streams.producer import Sender
 from streams.settings import Settings
 
@@ -33,6 +34,8 @@ BLOCK_LINES = 2_000  # consecutive lines that go to one partition together
 LONGEST_LINE = 512 << 10  # bytes; of a longer one only a prefix, its size and its hash are fed
 POLL_SECONDS = 0.05  # between two looks at the workers
 READ_SECONDS = 0.01  # between two looks for lines
+
+PORTS = range(20_000, 32_000)  # below those that Linux and macOS give to outgoing connections
 
 STOP_SECONDS = 5.0  # for a worker to end what it is doing
 
@@ -137,10 +140,12 @@ def state_file(stack: Stack) -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that is free now, and that no outgoing connection takes before its child listens."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise StackError("no port is free")
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import socket
 import threading
 import time
 from collections import Counter
@@ -11,10 +12,22 @@ from typing import Any, cast
 
 import pytest
 
+import streams.run
 from schemas.deadletter import PREFIX_BYTES
 from streams.core import Output
+from streams.embedded import StackError
 from streams.producer import Sender
-from streams.run import BLOCK_LINES, LONGEST_LINE, Drain, Reading, as_output, feed, read_lines
+from streams.run import (
+    BLOCK_LINES,
+    LONGEST_LINE,
+    PORTS,
+    Drain,
+    Reading,
+    as_output,
+    feed,
+    free_port,
+    read_lines,
+)
 
 
 def test_blank_lines_and_line_ends_do_not_count() -> None:
@@ -190,6 +203,19 @@ async def test_no_more_is_read_ahead_than_asked_for() -> None:
     assert len(first) <= 10
     assert len(read) <= 10 + 10 + 2
     assert len(first) + sum([len(block) async for block in blocks]) == 1_000
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_may_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as made,
+    ):
+        assert made.getsockname()[1] not in PORTS
+    assert {free_port() for _ in range(20)} <= set(PORTS)
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        monkeypatch.setattr(streams.run, "PORTS", [taken.getsockname()[1]])
+        with pytest.raises(StackError, match="no port is free"):
+            free_port()
 
 
 # ---- when all is drained
