@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,26 +14,26 @@ from journeys_command import VIEWS, Rows, Started, processes, run, until, views
 
 pytestmark = pytest.mark.embedded
 
-Disturbance = Callable[[Started], None]
+Disturbance = Callable[[Started, dict[int, str]], None]  # of a run and its processes
 
 
-def ctrl_c(started: Started) -> None:
+def ctrl_c(started: Started, _: dict[int, str]) -> None:
     """What a terminal does."""
     os.killpg(started.process.pid, signal.SIGINT)
 
 
-def sigint_alone(started: Started) -> None:
+def sigint_alone(started: Started, _: dict[int, str]) -> None:
     started.process.send_signal(signal.SIGINT)
 
 
-def kill_parent(started: Started) -> None:
+def kill_parent(started: Started, _: dict[int, str]) -> None:
     started.process.kill()
 
 
-def kill_processor(started: Started) -> None:
+def kill_processor(_: Started, running: dict[int, str]) -> None:
     (processor,) = [
         pid
-        for pid, command in processes(started.data_dir).items()
+        for pid, command in running.items()
         if "worker --only processor" in command and "guard.py" not in command
     ]
     os.kill(processor, signal.SIGKILL)
@@ -60,15 +61,21 @@ def holds_lock(pid: int, data_dir: Path) -> bool:
 
 
 def disturb(market: Undisturbed, data_dir: Path, by: Disturbance) -> Disturbed:
-    """Feed half of the file, let some arrive in ClickHouse, feed more, disturb in the middle of that."""
+    """Feed half of the file, let some arrive in ClickHouse, feed more, disturb once a step has kept of it."""
     lines = market.file.read_bytes().splitlines(keepends=True)
     with Started(data_dir) as started:
         started.feed(b"".join(lines[:1000]))
         until(started.touchpoints)
-        started.feed(b"".join(lines[1000:1500]))
-        locked = {holds_lock(pid, data_dir) for pid in processes(data_dir)}
+        running = processes(data_dir)
+        locked = {holds_lock(pid, data_dir) for pid in running}
+        with sqlite3.connect(data_dir / "state" / "state.sqlite") as state:
+            kept = state.execute("PRAGMA data_version").fetchone()
+            started.feed(b"".join(lines[1000:1500]))
+            while state.execute("PRAGMA data_version").fetchone() == kept:
+                time.sleep(0.0005)
+        state.close()
         disturbed = time.monotonic()
-        by(started)
+        by(started, running)
         code, out, err = started.end(30)
         seconds = time.monotonic() - disturbed
         while (left := processes(data_dir)) and time.monotonic() < disturbed + LEFT_SECONDS:
