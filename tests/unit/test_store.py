@@ -1,4 +1,4 @@
-"""What the embedded stack keeps on disk: rows that outlive `kill -9`, epochs, facts; whole works on topics."""
+"""What the embedded stack keeps on disk: rows that outlive `kill -9`, epochs, facts; works on topics."""
 
 import asyncio
 import signal
