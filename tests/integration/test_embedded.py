@@ -278,7 +278,7 @@ def test_the_end_of_a_child_is_reported(tmp_path: Path) -> None:
         (broker,) = Path(f"/proc/{guard}/task/{guard}/children").read_text().split()
         os.kill(int(broker), signal.SIGKILL)
         assert ended.wait(5)
-        assert told[0].startswith("Kafka ended unexpectedly (signal 9).")
+        assert told[0].startswith("Kafka ended unexpectedly (killed by signal 9).")
     with Stack(tmp_path, on_end=on_end) as stack:
         stack.start(clickhouse=False)
     time.sleep(0.1)
