@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 DAY_MS = 86_400_000
+LARGEST_BYTES = 17 << 20  # of one produce batch: the profile of an account with some 50,000 people fits
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,11 @@ class Topic:
     @property
     def config(self) -> dict[str, str]:
         """The topic's settings for Apache Kafka."""
+        size = {"max.message.bytes": str(LARGEST_BYTES)}
         if self.compacted:
             # A session that finds a stranger's row rewrites it at its next commit, long before this lag ends.
-            return {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000", **size}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **size}
 
 
 TOUCHPOINTS = Topic("touchpoints", "any", retention_ms=30 * DAY_MS)

@@ -1,7 +1,7 @@
 """Session transport: a Faust transport driver that delivers one event per fetched chunk, per lease.
 
 Faust's own bookkeeping is keyed by topic-partition and outlives an assignment; under `kill -9` with two
-workers it lost outputs and stood still (docs/decisions/0002). Here every assignment of a (step, partition)
+workers it lost outputs and stood still (docs/decisions/0001). Here every assignment of a (step, partition)
 is a new `Lease`, which owns the positions and acks of all input topics of that step. Whatever belonged to a
 closed lease ends with it.
 

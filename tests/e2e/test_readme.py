@@ -38,3 +38,13 @@ def test_the_example_of_the_readme(tmp_path):
                 assert done.stdout == output
                 checked += 1
     assert checked == 2
+
+
+@pytest.mark.parametrize(
+    "page", [README, *sorted((README.parent / "docs").rglob("*.md"))], ids=lambda p: p.name
+)
+def test_links_lead_somewhere(page):
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]*)", text)
+    assert [link for link in links if link and not (page.parent / link).exists()] == []
+    assert "TODO" not in text
