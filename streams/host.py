@@ -119,7 +119,10 @@ class Host(ABC):
 
         async def agent(batches: Any) -> None:
             async for batch in batches.noack():
-                self.hand_over(batch)
+                try:
+                    self.hand_over(batch)
+                except Exception as error:  # Faust would log it and go on without this batch
+                    self.crash(error)
 
         self.app.agent(channel, name=step)(agent)
 

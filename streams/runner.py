@@ -104,7 +104,10 @@ async def retried(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result
 
 
 class Runner:
-    """Works off the batches of one lease with one session. `run` ends when the lease is closed."""
+    """Works off the batches of one lease with one session. `run` ends when the lease is closed.
+
+    It raises what trying again cannot mend, FencedError among it: a newer session has the partition.
+    """
 
     def __init__(
         self,
@@ -154,8 +157,9 @@ class Runner:
                 finally:
                     self.lease.idle.set()
         except FencedError as fenced:
+            if not self.lease.ending:
+                raise  # only a worker that joins the group anew gets a session that counts
             logger.warning("%s; this session ends", fenced)
-            self.lease.closed.set()
 
     async def _begin(self) -> None:
         if self.log is None:

@@ -1,4 +1,4 @@
-"""A consumer that stands still though there is something to read is a fault no exception tells of."""
+"""Standing still though there is something to do is a fault no exception tells of."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from time import monotonic
 
-from streams.transport import Consumer
+from streams.transport import Consumer, Lease
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,32 @@ def stalled(consumer: Consumer, seconds: float, now: float) -> bool:
     )
 
 
+class Unready:
+    """Which leases have not claimed and recovered yet, and since when."""
+
+    def __init__(self) -> None:
+        self._since: dict[Lease, float] = {}
+
+    def too_long(self, consumer: Consumer, seconds: float, now: float) -> bool:
+        """Look once; whether one has not been ready for `seconds` since it was first seen so."""
+        self._since = {
+            lease: self._since.get(lease, now)
+            for lease in consumer.distinct_leases
+            if not lease.ready and not lease.ending
+        }
+        return any(now - since >= seconds for since in self._since.values())
+
+
 async def watch(
     consumer: Callable[[], Consumer], seconds: float, end: Callable[[int], object] = os._exit
 ) -> None:
-    """End the process when its consumer stalls, so that whoever restarts workers does; nothing is lost."""
+    """End the process when it stands still, so that whoever restarts workers does; nothing is lost."""
+    unready = Unready()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
+        if unready.too_long(consumer(), seconds, monotonic()):
+            logger.critical("a partition was not ready within %.0f s: ending this worker", seconds)
+            end(STALLED)
         if stalled(consumer(), seconds, monotonic()):
             logger.critical("nothing was read for %.0f s though there is more: ending this worker", seconds)
             end(STALLED)

@@ -9,7 +9,7 @@ from faust.types import TP
 
 from streams import watchdog
 from streams.transport import QUEUED, Batch, Consumer, Lease
-from streams.watchdog import STALLED, stalled, watch
+from streams.watchdog import STALLED, Unready, stalled, watch
 
 IN = TP("in", 0)
 NOW = 1_000.0
@@ -26,12 +26,14 @@ def consumer(
 ) -> Consumer:
     lease = Lease("step", 0, {IN: read}, 1)
     lease.ending = ending
+    lease.ready = True
     for _ in range(queued):
         lease.put(Batch(lease, IN, []))
     made: Any = SimpleNamespace(
         last_progress=NOW - idle,
         app=SimpleNamespace(rebalancing=rebalancing),
         leases={IN: lease},
+        distinct_leases=[lease],
         highwater=lambda tp: {IN: end}[tp],
     )
     return cast(Consumer, made)
@@ -76,3 +78,32 @@ async def test_a_stalled_worker_is_ended(
     watching.cancel()
     assert codes[0] == STALLED
     assert "nothing was read for 300 s though there is more" in caplog.text
+
+
+def test_a_lease_that_does_not_get_ready_is_noticed_and_a_new_one_has_its_own_time() -> None:
+    unready, standing = Unready(), consumer(idle=0)
+    (lease,) = standing.distinct_leases
+    lease.ready = False
+    assert not unready.too_long(standing, 300, NOW)
+    assert not unready.too_long(standing, 300, NOW + 299)
+    assert unready.too_long(standing, 300, NOW + 300)
+    lease.ending = True
+    assert not unready.too_long(standing, 300, NOW + 300)
+    another = consumer(idle=0)
+    another.distinct_leases[0].ready = False
+    assert not unready.too_long(another, 300, NOW + 301)
+    another.distinct_leases[0].ready = True
+    assert not unready.too_long(another, 300, NOW + 9_000)
+
+
+async def test_a_worker_whose_lease_does_not_get_ready_is_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.005)
+    standing = consumer(idle=-1e12)
+    standing.distinct_leases[0].ready = False
+    ended = asyncio.Event()
+    watching = asyncio.ensure_future(watch(lambda: standing, 0.05, lambda _: ended.set()))
+    await asyncio.wait_for(ended.wait(), 5)
+    watching.cancel()
+    assert "a partition was not ready within 0 s" in caplog.text
