@@ -2,25 +2,20 @@
 -- A later migration changes one with CREATE OR REPLACE VIEW.
 
 -- Touchpoints with the contact and the account they belong to as of now: the account that the touch names, as
--- the row of its identifier resolves it (of messages that only tell facts, as the row of the account key does),
--- else that of the span of its identifier that holds the touch. Not for analysts: it shows everything.
+-- the row of the account key resolves it, else that of the span of its identifier that holds the touch. Joined
+-- span by span and key by key: an array or map of the row, copied onto each touch of the identifier, would need
+-- memory that grows as the square of what one identifier has. Not for analysts: it shows everything.
 CREATE OR REPLACE VIEW stitched AS
 WITH placed AS (
-    SELECT
-        touchpoints.*,
-        contact_name,
-        arrayLastIndex(since -> since <= occurred_at, span_from) AS span,
-        span_contact[span] AS contact_id,
-        span_account[span] AS employer,
-        accounts[account] AS resolved
+    SELECT touchpoints.*, contact_name, contact_id, employer
     FROM touchpoints FINAL
-    LEFT ANY JOIN (
-        SELECT tenant, identifier, span_from, span_contact, span_account, accounts FROM identity_map FINAL
-    ) AS identity USING (tenant, identifier)
+    ASOF LEFT JOIN (
+        SELECT tenant, identifier, since AS occurred_at, contact_id, employer
+        FROM identity_map FINAL
+        ARRAY JOIN span_from AS since, span_contact AS contact_id, span_account AS employer
+    ) AS span USING (tenant, identifier, occurred_at)
 )
-SELECT
-    placed.*,
-    multiIf(account = '' OR account = identifier, employer, resolved != '', resolved, named) AS account_id
+SELECT placed.*, if(account = '', employer, named) AS account_id
 FROM placed
 LEFT ANY JOIN (
     SELECT tenant, identifier AS account, span_account[1] AS named
