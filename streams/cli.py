@@ -131,9 +131,13 @@ def _ask(sql: str, data_dir: Path | None, format_: Any) -> str:
 def worker(only: Any) -> None:
     """The processor against the configured Kafka and ClickHouse; start as many as you like."""
     settings = settings_for()
-    from streams.worker import work
+    from streams.topics import TopicsError
+    from streams.worker import StartError, work
 
-    work(settings, (only,) if only else ("processor", "sink"))
+    try:
+        work(settings, (only,) if only else ("processor", "sink"))
+    except (TopicsError, StartError) as error:
+        raise Failure(str(error)) from None
 
 
 @main.command()
@@ -144,10 +148,15 @@ def topics() -> None:
 
     settings = settings_for()
     try:
-        for line in wanted.ensure(settings.broker, settings.partitions, settings.group, STATEFUL):
-            click.echo(line)
+        created = wanted.ensure(
+            settings.broker, settings.partitions, settings.group, STATEFUL, settings.replication
+        )
     except wanted.TopicsError as error:
         raise Failure(str(error)) from None
+    for name in created:
+        click.echo(f"created {name}")
+    if not created:
+        click.echo("all topics are there")
 
 
 @main.command()

@@ -64,6 +64,7 @@ class Status:
     group: str
     drained: bool
     steps: list[StepStatus]
+    owners_known: bool = True  # the embedded broker does not tell them
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -78,6 +79,7 @@ class Sample:
     begins: Offsets
     committed: dict[str, Offsets]
     owners: dict[str, dict[tuple[str, int], str]]
+    owners_known: bool = True
 
 
 def reads(settings: Settings) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -134,7 +136,7 @@ def status(settings: Settings) -> Status:
             second = take(admin, step_inputs)
             steps = steps_of(second, step_inputs)
             drained = idle(steps) and (first.ends, first.committed) == (second.ends, second.committed)
-    return Status(settings.broker, settings.group, drained, steps)
+    return Status(settings.broker, settings.group, drained, steps, first.owners_known)
 
 
 @contextmanager
@@ -169,14 +171,24 @@ def take(admin: Any, step_inputs: Iterable[tuple[str, str, tuple[str, ...]]]) ->
         group: {(tp.topic, tp.partition): at.offset for tp, at in offsets.items() if at.offset >= 0}
         for group, offsets in _asked(lambda: admin.list_group_offsets(groups)).items()
     }
-    described_groups = _asked(lambda: admin.describe_groups(groups))
-    owners = {group: _owners(told) for group, told in described_groups.items()}
+    members = _members(admin, groups)
+    owners = {group: _owners(told) for group, told in (members or {}).items()}
     return Sample(
         ends=_offsets(admin, tps, OffsetSpec.LATEST),
         begins=_offsets(admin, tps, OffsetSpec.EARLIEST),
         committed={group: committed.get(group, {}) for group in groups},
         owners={group: owners.get(group, {}) for group in groups},
+        owners_known=members is not None,
     )
+
+
+def _members(admin: Any, groups: list[str]) -> dict[str, Any] | None:
+    """The groups as the broker describes them; None: the embedded broker tells them unreadably."""
+    try:
+        described: dict[str, Any] = _asked(lambda: admin.describe_groups(groups))
+    except ValueError:
+        return None
+    return described
 
 
 def _asked(ask: Callable[[], Answer]) -> Answer:
@@ -237,12 +249,16 @@ def show(told: Status | Embedded) -> None:
     for step in told.steps:
         owners: dict[str, list[int]] = {}
         for partition in step.partitions:
-            owners.setdefault(partition.owner or "nobody", []).append(partition.partition)
+            nobody = "nobody" if told.owners_known else "unknown"
+            owners.setdefault(partition.owner or nobody, []).append(partition.partition)
         held = "\n".join(f"{name}: {ranges(numbers)}" for name, numbers in owners.items())
         table.add_row(step.step, str(len(step.partitions)), f"{step.lag:,}", held)
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
-    console.print("drained: nothing is left to do" if told.drained else "not drained")
+    if told.owners_known:
+        console.print("drained: nothing is left to do" if told.drained else "not drained")
+    else:
+        console.print("this broker does not tell who works on what, nor, so, whether all is drained")
 
 
 def _in_words(told: Embedded) -> list[str]:

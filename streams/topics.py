@@ -1,6 +1,7 @@
 """Creating and verifying the product's topics, on Apache Kafka and on the embedded broker alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
@@ -34,6 +35,29 @@ def ensure(broker: str, partitions: int, group: str, steps: Iterable[str], repli
     another number of partitions or another cleanup policy: an existing topic is never changed.
     """
     topics = wanted(group, steps)
+    with _admin(broker) as admin:
+        missing = _check_counts(admin, topics, partitions)
+        created = _create(admin, missing, partitions, replication) if missing else []
+        _check_counts(admin, missing, partitions)  # another process may have been faster, and meant otherwise
+        _check_policies(admin, topics)
+    return created
+
+
+def check(broker: str, partitions: int, topics: list[Topic]) -> None:
+    """Verify that the topics are there, without creating any.
+
+    Raises TopicsError when the broker does not answer, or when a topic is missing or has another number of
+    partitions.
+    """
+    with _admin(broker) as admin:
+        missing = _check_counts(admin, topics, partitions)
+    if missing:
+        names = ", ".join(topic.name for topic in missing)
+        raise TopicsError(f"topics are missing: {names}; create them with `journeys topics`")
+
+
+@contextmanager
+def _admin(broker: str) -> Iterator[Any]:
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=broker.split(","),
@@ -43,15 +67,11 @@ def ensure(broker: str, partitions: int, group: str, steps: Iterable[str], repli
     except KafkaError as error:
         raise TopicsError(f"Kafka does not answer at {broker}: {error}") from error
     try:
-        missing = _check_counts(admin, topics, partitions)
-        created = _create(admin, missing, partitions, replication) if missing else []
-        _check_counts(admin, missing, partitions)  # another process may have been faster, and meant otherwise
-        _check_policies(admin, topics)
+        yield admin
     except KafkaError as error:
         raise TopicsError(f"Kafka at {broker}: {error}") from error
     finally:
         admin.close()
-    return created
 
 
 def _create(admin: Any, topics: list[Topic], partitions: int, replication: int) -> list[str]:

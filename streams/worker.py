@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import faust
 import uvloop
 from mode import Service
 
+from schemas.topics import ALL, Topic, changelog
+from streams import topics
 from streams.children import WHY
 from streams.core import Step
 from streams.fragments.step import Fragments
@@ -21,8 +24,9 @@ from streams.identity.step import Identity
 from streams.ingest.step import Ingest
 from streams.journeys.step import Journeys
 from streams.processor import Processor
+from streams.run import free_port
 from streams.settings import Settings
-from streams.sink.agent import Sink
+from streams.sink.agent import INPUTS, Sink
 from streams.sink.insert import Inserter, Server
 
 logger = logging.getLogger(__name__)
@@ -51,8 +55,46 @@ def _sink(settings: Settings, web: bool) -> Host:
 PARTS: dict[Part, Callable[[Settings, bool], Host]] = {"processor": _processor, "sink": _sink}
 
 
+class StartError(Exception):
+    """The worker cannot start: one clear line."""
+
+
+def needed(settings: Settings, parts: tuple[Part, ...]) -> list[Topic]:
+    """The topics that the parts read and write.
+
+    >>> [topic.name for topic in needed(Settings(), ("sink",))][:2]
+    ['touchpoints.valid', 'touchpoints.dead-letter']
+    """
+    if parts == ("sink",):
+        return [topic for topic in ALL if topic.name in INPUTS]
+    keeps = [step.name for step in STEPS if step.stateful and settings.state is None]
+    return [*ALL, *(changelog(settings.group, name) for name in keeps)]
+
+
+def with_web_port(settings: Settings) -> Settings:
+    """Settings whose port of `/status` is free; raises StartError when one that was chosen is not."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", settings.web_port))
+            return settings
+        except OSError as error:
+            if "web_port" in settings.model_fields_set:
+                why = f"cannot listen on JOURNEYS_WEB_PORT={settings.web_port}: {error.strerror}"
+                raise StartError(why) from None
+    port = free_port()
+    logger.warning("port %s is taken; /status is on port %s", settings.web_port, port)
+    return settings.model_copy(update={"web_port": port})
+
+
 def work(settings: Settings, parts: tuple[Part, ...] = ("processor", "sink")) -> None:
-    """Run the parts until SIGTERM or SIGINT; does not return."""
+    """Run the parts until SIGTERM or SIGINT; does not return.
+
+    Raises TopicsError when Kafka does not answer or its topics are not as they must be (a broker would create
+    those that are missing by itself, as it likes), StartError when the port is taken.
+    """
+    topics.check(settings.broker, settings.partitions, needed(settings, parts))
+    settings = with_web_port(settings)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     hosts = [PARTS[part](settings, part == parts[0]) for part in parts]
     first = hosts[0].app

@@ -226,7 +226,8 @@ class World:
             self.workers.pop(number).kill()
 
     def watch(self) -> None:
-        """Raises when a worker has ended unasked."""
+        """Raises when a worker has ended unasked; one that was overtaken is started anew."""
+        self.revive("a newer session wrote")
         for number, worker in self.workers.items():
             assert worker.alive, f"worker {number} ended on its own:\n{worker.tail(30)}"
 
@@ -239,10 +240,10 @@ class World:
         os.killpg(group, signal.SIGCONT)
         self.note(f"thaw {number}")
 
-    def revive(self) -> None:
-        """Start workers anew that ended as there was no broker to start with, as an orchestrator does."""
+    def revive(self, *reasons: str) -> None:
+        """Start workers anew that ended for one of these reasons, as an orchestrator does."""
         for number, worker in list(self.workers.items()):
-            if not worker.alive and "Unable to bootstrap" in worker.log.read_text():
+            if not worker.alive and any(reason in worker.log.read_text() for reason in reasons):
                 self.start(number)
 
     # ---- progress
@@ -586,7 +587,7 @@ class Chaos:
         self.world.apache.restart()
         self.world.note("broker is back")
         time.sleep(5)
-        self.world.revive()
+        self.world.revive("Unable to bootstrap", "Kafka does not answer")
 
     def clickhouse_gone(self, seconds: float) -> None:
         self.world.note("ClickHouse goes")

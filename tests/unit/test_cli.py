@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -213,7 +214,7 @@ def test_simulate_writes_lines_and_their_truth(tmp_path: Path) -> None:
     assert "No such file or directory" in again.stderr
 
 
-@pytest.mark.parametrize("arguments", [["topics"], ["status"]])
+@pytest.mark.parametrize("arguments", [["topics"], ["status"], ["worker"]])
 def test_a_kafka_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     monkeypatch.setenv("JOURNEYS_BROKER", "127.0.0.1:1")
     for module in (topics, status):
@@ -222,6 +223,23 @@ def test_a_kafka_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, a
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: Kafka does not answer at 127.0.0.1:1: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_topics_are_named_as_they_are_created(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "ensure", lambda *_: ["touchpoints", "journey-events"])
+    assert command("topics").stdout == "created touchpoints\ncreated journey-events\n"
+    monkeypatch.setattr(topics, "ensure", lambda *_: [])
+    assert command("topics").stdout == "all topics are there\n"
+
+
+def test_a_worker_does_not_start_on_a_port_that_is_chosen_and_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "check", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("JOURNEYS_WEB_PORT", str(port))
+        done = command("worker")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"Error: cannot listen on JOURNEYS_WEB_PORT={port}: Address already in use\n"
 
 
 def test_a_clickhouse_that_does_not_answer_is_told_in_one_line() -> None:

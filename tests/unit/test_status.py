@@ -1,8 +1,12 @@
 """Status from samples: lag, owners, and what counts as idle."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
-from streams.status import Sample, idle, steps_of
+import pytest
+
+from streams.status import Sample, Status, _members, idle, show, steps_of
 
 READS = [("step", "group", ("a", "b"))]
 ALL = {(topic, n): 5 for topic in ("a", "b") for n in range(2)}
@@ -45,3 +49,16 @@ def test_topics_of_one_partition_with_several_owners_have_none() -> None:
     split = DONE.owners["group"] | {("b", 0): "another"}
     (step,) = steps_of(replace(DONE, owners={"group": split}), READS)
     assert [partition.owner for partition in step.partitions] == [None, "me"]
+
+
+def test_what_the_embedded_broker_tells_of_groups_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    def describe_groups(_: Any) -> Any:
+        raise ValueError("15 is not a valid ACLOperation")
+
+    assert _members(SimpleNamespace(describe_groups=describe_groups), ["group"]) is None
+    steps = steps_of(replace(DONE, owners={"group": {}}), READS)
+    show(Status("broker", "group", drained=False, steps=steps, owners_known=False))
+    told = capsys.readouterr().out
+    assert "unknown: 0-1" in told
+    assert "nobody" not in told
+    assert "does not tell who works on what" in told
