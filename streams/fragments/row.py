@@ -12,7 +12,7 @@ import msgspec
 from schemas.identity import MapRow
 from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, Fact, Mini, kind_of
 from schemas.times import DAY_MS, from_rfc3339
-from streams.fragments.thinning import Ladder, Level
+from streams.fragments.thinning import Ladder, Level, thin
 
 EXACT_TOUCHES: Final = 1_000  # of one identifier; beyond, it is dense
 EXACT_BYTES: Final = 400_000  # so that a row never outgrows a Kafka message; 400 bytes a touch at 1,000
@@ -20,7 +20,9 @@ DENSE_TOUCHES: Final = 600
 DENSE_BYTES: Final = 60_000
 FEW_TOUCHES: Final = 3  # the earliest of a group, beside the last
 CLAIMS: Final = 256  # owners of a weak identifier, employments of a strong one
-HEARD: Final = 1_000  # links, and named accounts, that a row remembers
+LINKS: Final = 1_000  # that a row remembers
+NAMED: Final = 1_000  # account keys that touches name: the smallest as text; IDENTITY caps its own alike
+ACCOUNTS_BYTES: Final = 5_000_000  # of a dense row, so that each of these keeps its types of touches
 LEFT: Final = 1_000  # accounts whose snapshot was withdrawn
 FACTS: Final = 64  # attributes
 FACT_BYTES: Final = 512  # of one value, as JSON; a longer one is no fact
@@ -65,7 +67,7 @@ class Fragment(msgspec.Struct, array_like=True, gc=False):
     facts: dict[str, Fact] = {}
     seen: int | None = None  # earliest ms; None: nobody announces it (a weak one, or only a map row came)
     links: list[LinkRow] = []
-    named: dict[str, int] = {}  # account key that touches name -> earliest ms
+    named: dict[str, int] = {}  # account key that touches name -> earliest ms; the NAMED smallest
     claims_level: int = 0  # of CLAIM_LADDER
     claims: list[Claim] = []
     mapped: MapState | None = None
@@ -121,12 +123,19 @@ def _by_topic(bucket: int) -> Callable[[Mini], Hashable]:
 
 
 def _by_actor(bucket: int) -> Callable[[Mini], Hashable]:
-    # Whoever was active in a bucket stays so: silence is not made up by thinning.
-    return lambda touch: None if touch.type in TRADE_TYPES else (touch.at // bucket, touch.actor)
+    # Whoever was active in a bucket stays so: silence is not made up by thinning. Touches that name an
+    # account do not stand in the place of others.
+    def group(touch: Mini) -> Hashable:
+        return None if touch.type in TRADE_TYPES else (touch.at // bucket, touch.actor, bool(touch.account))
+
+    return group
 
 
 def _by_type(bucket: int) -> Callable[[Mini], Hashable]:
-    return lambda touch: None if touch.type in TRADE_TYPES else (touch.at // bucket, touch.type)
+    def group(touch: Mini) -> Hashable:
+        return None if touch.type in TRADE_TYPES else (touch.at // bucket, touch.type, bool(touch.account))
+
+    return group
 
 
 def _each_trade(touch: Mini) -> Hashable:
@@ -134,7 +143,10 @@ def _each_trade(touch: Mini) -> Hashable:
 
 
 def _trade_by_type(bucket: int) -> Callable[[Mini], Hashable]:
-    return lambda touch: (touch.at // bucket, touch.type) if touch.type in TRADE_TYPES else None
+    def group(touch: Mini) -> Hashable:
+        return (touch.at // bucket, touch.type, bool(touch.account)) if touch.type in TRADE_TYPES else None
+
+    return group
 
 
 def _touches(*groupings: Callable[[Mini], Hashable]) -> Level[Mini]:
@@ -151,6 +163,24 @@ def _by_time(bucket: int) -> Callable[[Claim], Hashable]:
 
 def _claims(*groupings: Callable[[Claim], Hashable]) -> Level[Claim]:
     return Level(groupings, few=1, most=CLAIMS, room=CLAIMS)
+
+
+def of_accounts(row: Fragment, touches: list[Mini]) -> list[Mini]:
+    """Of ascending `touches` those that a dense row keeps at every level: no account is thinned away.
+
+    The first and the last of each (account that counts, actor, type); regardless of type once those could
+    be more than ACCOUNTS_BYTES. What that depends on (accounts, types, width) only grows with the set, and
+    an account that no longer counts never does again: so this too is a function of the set of touches.
+    """
+    types = len({touch.type for touch in touches})
+    by_type = 2 * (1 + len(row.named)) * types * row.widest <= ACCOUNTS_BYTES
+
+    def group(touch: Mini) -> Hashable:
+        if touch.account and touch.account != row.identifier and touch.account not in row.named:
+            return None
+        return touch.account, touch.actor, touch.type if by_type else ""
+
+    return thin(Level((group,), few=1, most=0, room=0), touches)[1]
 
 
 TOUCH_LADDER: Final[Ladder[Mini]] = (

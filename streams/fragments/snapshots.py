@@ -22,7 +22,8 @@ def counted(touches: list[Mini]) -> list[Mini]:
 def snapshots(row: Fragment) -> dict[str, Snapshot]:
     """The snapshots that stand, by account id, without a version. Without a map row there are none.
 
-    A touch belongs to the account that it names (to none as long as the map row does not resolve that), else
+    A touch belongs to the account that it names (to none as long as the map row does not resolve that, nor
+    where it is one of too many that touches of the identifier name), else
     to the account of the span it falls in; its contact is the span's. A span of an account gives a part also
     when no touch falls in it: so the account knows the identifier.
     """
@@ -44,7 +45,7 @@ def snapshots(row: Fragment) -> dict[str, Snapshot]:
     for touch in touches:
         index = bisect_right(starts, touch.at) - 1
         if touch.account and touch.account != row.identifier:
-            account = mapped.accounts.get(touch.account)
+            account = mapped.accounts.get(touch.account) if touch.account in row.named else None
         else:
             account = spans[index].account if index >= 0 else None
         if account is None:

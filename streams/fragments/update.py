@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import ERP, PERSON, STEWARD, Fact, Mini, Named, Owner, Told, Touch
+from schemas.internal import ERP, PERSON, STEWARD, Fact, Link, Mini, Owner, Told, Touch
 from schemas.touchpoint import FACT_TYPES
 from streams.fragments import row as rows
 from streams.fragments.row import CLAIM_LADDER, TOUCH_LADDER, Claim, Fragment, MapState
-from streams.fragments.statements import Statement, link
+from streams.fragments.statements import link
 from streams.fragments.thinning import settle
 
 _EMPLOYING: Final = frozenset({"identified", "profile_updated"})
@@ -21,8 +21,8 @@ _pack = msgspec.msgpack.Encoder().encode
 class Update:
     """Takes messages into `row` (in place); `finish` brings it into canonical form.
 
-    `stated`: the row may state something new. `overflow`: statements that the row has no room to remember.
-    They are told every time they are heard, so that IDENTITY misses none.
+    `stated`: the row may state something new. `overflow`: links that the row has no room to remember. They
+    are told every time they are heard, so that IDENTITY misses none; it makes them inert.
     """
 
     __slots__ = ("_claims", "_facts", "_links", "_touches", "overflow", "row", "stated")
@@ -30,7 +30,7 @@ class Update:
     def __init__(self, row: Fragment) -> None:
         self.row = row
         self.stated = False
-        self.overflow: list[Statement] = []
+        self.overflow: list[Link] = []
         self._touches: list[Mini] = []
         self._claims: list[Claim] = []
         self._facts = row.facts  # copied before the first change: snapshots of the row as it was refer to it
@@ -95,11 +95,8 @@ class Update:
                 row.claims_level, row.claims = settle(CLAIM_LADDER, row.claims_level, sorted(known), 1)
         if self._links is not None:
             row.links = sorted((*key, at) for key, at in self._links.items())
-            self.overflow += [link(row.tenant, each) for each in row.links[rows.HEARD :]]
-            del row.links[rows.HEARD :]
-        if len(row.named) > rows.HEARD:
-            for account in sorted(row.named)[rows.HEARD :]:
-                self.overflow.append(Named(row.tenant, row.identifier, account, row.named.pop(account)))
+            self.overflow += [link(row.tenant, each) for each in row.links[rows.LINKS :]]
+            del row.links[rows.LINKS :]
         if len(self._facts) > rows.FACTS:  # the most trusted ones, then by name
             best = sorted(self._facts, key=lambda name: (self._facts[name].rank, name))
             self._facts = {name: self._facts[name] for name in best[: rows.FACTS]}
@@ -115,6 +112,8 @@ class Update:
         if len(known) > before:
             touches = [known[order] for order in sorted(known)]
             row.level, row.touches = settle(TOUCH_LADDER, row.level, touches, row.widest)
+            if row.level:
+                row.touches = sorted({*row.touches, *rows.of_accounts(row, touches)}, key=rows.touch_order)
 
     def _seen(self, at: int) -> None:
         if self.row.seen is None or at < self.row.seen:
@@ -122,9 +121,14 @@ class Update:
             self.stated = True
 
     def _named(self, account: str, at: int) -> None:
-        known = self.row.named.get(account)
+        named = self.row.named
+        known = named.get(account)
+        if known is None and len(named) >= rows.NAMED:
+            if account > (largest := max(named)):
+                return
+            del named[largest]  # for good: there will always be as many smaller ones
         if known is None or at < known:
-            self.row.named[account] = at
+            named[account] = at
             self.stated = True
 
     def _link(self, keys: list[str], source: str, rank: int, at: int) -> None:

@@ -16,6 +16,7 @@ from streams.identity.resolver import partner_limit
 from streams.identity.spans import Span
 
 OWNERS: Final = 1_000  # a weak identifier seen with more strong ones is nobody's: its row stays small
+NAMED: Final = 1_000  # account keys that an identifier's touches name: the smallest as text; as in FRAGMENTS
 
 Said = tuple[str, int, int]  # source, trust rank, earliest time (ms)
 Employment = tuple[str, str, int, str]  # source, CRM contact id (else the identifier), time (ms), account key
@@ -35,7 +36,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     owners: dict[str, list[int]] = {}  # weak: strong identifier -> times (ms), ascending
     crowded: bool = False  # weak: there were more than OWNERS, they are forgotten
     employed: list[Employment] = []  # strong
-    accounts: dict[str, str] = {}  # account keys that its touches name -> account id
+    accounts: dict[str, str] = {}  # account keys that its touches name, the NAMED smallest -> account id
     home: Timeline = []  # strong: its contact's accounts where no address of a touch says more
     spans: list[Span] = []  # as published; empty: it has no map row
 
@@ -79,6 +80,18 @@ def add_owner(row: Row, strong: str, at: int) -> bool:
     insort(row.owners.setdefault(strong, []), at)
     if len(row.owners) > OWNERS:
         row.crowded, row.owners = True, {}
+    return True
+
+
+def add_named(row: Row, account: str) -> bool:
+    """Add an account key that touches name: whether it is new and among the smallest, which alone count."""
+    if account in row.accounts:
+        return False
+    if len(row.accounts) >= NAMED:
+        if account > (largest := max(row.accounts)):
+            return False
+        del row.accounts[largest]
+    row.accounts[account] = ""  # until it is resolved, in this batch
     return True
 
 

@@ -4,7 +4,7 @@ What is resolved again: the raw link components that were touched, by way of `In
 row follows from theirs, and nothing else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
 from schemas.internal import (
@@ -22,7 +22,7 @@ from streams.core import Group, Rows
 from streams.identity.accounts import KeyOf, account_id, firm_domain, person_account
 from streams.identity.contacts import Timeline, contact_id, moments, timeline
 from streams.identity.resolver import ACCOUNT_LIMITS, CONTACT_LIMITS, Edge, resolve, strength
-from streams.identity.rows import Row, add_link, add_owner, decode, depends_on, encode, is_known
+from streams.identity.rows import Row, add_link, add_named, add_owner, decode, depends_on, encode, is_known
 from streams.identity.spans import NOBODY, Person, Span, ownership
 
 
@@ -30,33 +30,33 @@ class Index:
     """Of one tenant: identifier -> those whose map row follows from its resolution (`rows.depends_on`).
 
     It follows from the rows, and statements are never taken back, so it only grows. When a batch fails, its
-    rows are dropped but its entries stay. That is safe. One too many, or one twice, makes an identifier be
-    computed again that comes out as it was, or name one that has no row, which is passed over. One too few
-    cannot be: an entry is added whenever a row is given its reason, also when that happens once more.
+    rows are dropped but its entries stay. That is safe. One too many makes an identifier be computed again
+    that comes out as it was, or names one that has no row, which is passed over. One too few cannot be: an
+    entry is added whenever a row is given its reason, also when that happens once more.
     """
 
     def __init__(self) -> None:
-        self._dependants: dict[str, str | list[str]] = {}  # most have one; a list for it would cost 88 bytes
+        self._dependants: dict[str, str | set[str]] = {}  # most have one; a set for it would cost 216 bytes
 
     def add(self, identifier: str, dependant: str) -> None:
         """`dependant` follows from `identifier`."""
         known = self._dependants.get(identifier)
         if known is None:
             self._dependants[identifier] = dependant
-        elif isinstance(known, list):
-            known.append(dependant)
-        else:
-            self._dependants[identifier] = [known, dependant]
+        elif isinstance(known, set):
+            known.add(dependant)
+        elif known != dependant:
+            self._dependants[identifier] = {known, dependant}
 
     def add_row(self, row: Row) -> None:
         """All entries of a row that was read back."""
         for identifier in set(depends_on(row)):
             self.add(identifier, row.identifier)
 
-    def of(self, identifier: str) -> list[str]:
+    def of(self, identifier: str) -> Collection[str]:
         """Those that may follow from `identifier`."""
-        known = self._dependants.get(identifier, [])
-        return known if isinstance(known, list) else [known]
+        known = self._dependants.get(identifier, ())
+        return (known,) if isinstance(known, str) else known
 
 
 class Names:
@@ -128,8 +128,7 @@ class Tenant:
         """Touches of the identifier name the account key."""
         self._mention(said.account, said.at)
         row = self._mention(said.identifier, said.at)
-        if said.account not in row.accounts:
-            row.accounts[said.account] = ""  # until it is resolved, in this batch
+        if add_named(row, said.account):
             self._index.add(said.account, said.identifier)
             self._changed.add(said.identifier)
             self._naming.add(said.identifier)

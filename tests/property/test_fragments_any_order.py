@@ -353,6 +353,42 @@ def test_a_dense_fragment_does_not_depend_on_order(number: int) -> None:
         assert crooked.folded() == straight.folded()
 
 
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(2, 1_200), st.sampled_from([7, 40, 1_000]))
+def test_an_account_with_touches_never_becomes_withdrawn_by_thinning(
+    seed: int, firms: int, most: int
+) -> None:
+    """At every level each account that counts keeps its first and last touch of every type and actor."""
+    rnd = Random(seed)
+    messages: list[Message] = [many(rnd, n) for n in range(1_600)]
+    for n, each in enumerate(messages):
+        assert isinstance(each, Touch)
+        each.event_id = str(n)
+        each.account = each.account and f"domain:{rnd.randrange(firms):04d}.nl"
+    known = {f"domain:{n:04d}.nl": f"a{n}" for n in range(firms)}
+    messages.append(MapRow("t", "email:a@x.nl", (0, 1, 1), [Span(None, "c1", "home")], known))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row, "NAMED", most)
+        straight, crooked = run(messages, 0), run(messages, seed + 1)
+    assert crooked.fragments() == straight.fragments()
+    assert crooked.folded() == straight.folded()
+    (kept,) = straight.fragments().values()
+    assert kept.level > 0
+    expected: dict[tuple[str, str, int], list[int]] = {}
+    counting = sorted({each.account for each in messages if isinstance(each, Touch) and each.account})[:most]
+    for each in messages:
+        if isinstance(each, Touch) and each.account in ("", *counting):
+            of = known.get(each.account, "home"), each.type, each.actor
+            expected.setdefault(of, []).append(each.occurred_at)
+    found: dict[tuple[str, str, int], list[int]] = {}
+    for (_, account, _), sent in straight.folded().items():
+        for touch in sent.parts[0].touches:
+            found.setdefault((account, touch.type, touch.actor), []).append(touch.at)
+    assert {of: (min(at), max(at)) for of, at in found.items()} == {
+        of: (min(at), max(at)) for of, at in expected.items()
+    }
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.sets(st.tuples(st.integers(0, 99), st.integers(1, 9)), min_size=1), st.randoms())
 def test_thinning_is_a_function_of_the_set(items: set[tuple[int, int]], rnd: Random) -> None:

@@ -415,23 +415,34 @@ def test_the_clock_comes_after_what_it_closes(driven: Driven) -> None:
     assert last == ["fragment", "tick", "tick", "tick", "tick"]
 
 
-def test_statements_beyond_what_a_row_remembers_are_told_each_time(
+def test_links_beyond_what_a_row_remembers_are_told_each_time(
     driven: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row, "HEARD", 2)
-    both = [touch(event_id=str(n), account=f"domain:{n}.nl") for n in range(3)]
-    driven.take(*both)
-    assert {each.account for each in driven.stated if isinstance(each, Named)} == {
-        "domain:0.nl",
-        "domain:1.nl",
-        "domain:2.nl",
-    }
-    driven.take(both[2])
-    assert driven.stated == [Named("t", JANE, "domain:2.nl", START)]
-    assert list(driven.fragment(JANE).named) == ["domain:0.nl", "domain:1.nl"]
-    driven.take(touch(strong=[JANE, "user_id:1", "user_id:2"]))
+    monkeypatch.setattr(row, "LINKS", 2)
+    three = touch(strong=[JANE, "user_id:1", "user_id:2"])
+    driven.take(three)
     assert len([each for each in driven.stated if isinstance(each, Link)]) == 3
     assert len(driven.fragment(JANE).links) == 2
+    driven.take(three)
+    assert driven.stated == [Link("t", "user_id:1", "user_id:2", "web", 3, START)]
+
+
+def test_of_too_many_named_accounts_the_smallest_count(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row, "NAMED", 2)
+    one, two, three = [touch(event_id=str(n), account=f"domain:{n}.nl") for n in (1, 2, 3)]
+    accounts = {f"domain__{n}_dot_nl": f"a{n}" for n in (1, 2, 3)}
+    driven.take(two, three, mapped(JANE, (None, "c1", "a9"), **accounts))
+    assert driven.parts("a3") == [("c1", None, None, ["3"])]
+    driven.take(one)
+    assert driven.stated == [Named("t", JANE, "domain:1.nl", START)]
+    assert driven.parts("a1") == [("c1", None, None, ["1"])]
+    assert driven.snapshots["a3"].withdrawn
+    driven.take(touch(event_id="4", account="domain:3.nl"))
+    assert (driven.stated, driven.snapshots) == ([], {})
+    assert set(driven.fragment(JANE).named) == {"domain:1.nl", "domain:2.nl"}
+    assert len(driven.fragment(JANE).touches) == 4
 
 
 def test_exact_up_to_a_thousand_touches_then_dense_for_good(driven: Driven) -> None:
@@ -457,6 +468,43 @@ def test_exact_up_to_a_thousand_touches_then_dense_for_good(driven: Driven) -> N
     assert len(row.encode(driven.fragment(JANE))) < 65_536
     driven.take(touch(event_id="event-" + "0" * 32))
     assert driven.fragment(JANE).level == 2
+
+
+def test_one_more_touch_of_an_inside_sales_team_takes_no_account_back(driven: Driven) -> None:
+    def quote(n: int, **fields: Any) -> Touch:
+        values = {"account": f"customer_number:{n:04d}", "type": "quote_requested", **fields}
+        return touch("user_id:sales", f"q{n}", START + n * 60_000, **values)
+
+    accounts = {f"customer_number:{n:04d}": f"a{n:04d}" for n in range(1_000)}
+    map_row = mapped("user_id:sales", (None, "c1", "a"))
+    map_row.accounts = accounts
+    driven.take(map_row, *(quote(n) for n in range(1_000)))
+    assert len(driven.snapshots) == 1_001
+    driven.take(quote(1_000, account="customer_number:0500"), quote(1_001, account="", type="page_viewed"))
+    assert driven.fragment("user_id:sales").level >= 4
+    assert not any(each.withdrawn for each in driven.snapshots.values())
+    driven.recall("user_id:sales")
+    sent = {
+        account: [t.event_id for p in s.parts for t in p.touches] for account, s in driven.snapshots.items()
+    }
+    assert sent == {
+        "a": ["q1001"],
+        **{f"a{n:04d}": [f"q{n}"] for n in range(1_000)},
+        "a0500": ["q500", "q1000"],
+    }
+
+
+def test_a_row_that_names_a_thousand_accounts_in_wide_touches_stays_within_a_record(driven: Driven) -> None:
+    def wide(n: int, kind: str) -> Touch:
+        fields: dict[str, Any] = {"account": f"customer_number:{n:0240d}", "content": {"topic": "t" * 256}}
+        return touch("user_id:sales", f"{kind}{n:0100d}", START + n * DAY_MS, type=kind, **fields)
+
+    kinds = ["page_viewed", "faq_viewed", "quote_requested", "order_placed", "app_used", "meeting_held"]
+    for kind in kinds:
+        driven.take(*(wide(n, kind) for n in range(1_100)))
+    fragment = driven.fragment("user_id:sales")
+    assert len({each.account for each in fragment.touches} & fragment.named.keys()) == 1_000
+    assert len(row.encode(fragment)) < 3_000_000
 
 
 def test_orders_outrank_other_touches_and_stay_complete(driven: Driven) -> None:
