@@ -80,9 +80,9 @@ CREATE OR REPLACE VIEW v_contacts (
     email String COMMENT 'the e-mail address on the latest touch that has one; empty: none',
     identifiers Array(String) COMMENT 'strong identifiers, kind:value',
     devices Array(String) COMMENT 'weak identifiers that belong to the contact at some time, kind:value',
-    first_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'first touch; null: none',
-    last_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'last touch; null: none',
-    touches UInt64 COMMENT 'touches, messages with nothing but facts not counted'
+    first_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'first touch by the person; null: none',
+    last_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'last touch by the person; null: none',
+    touches UInt64 COMMENT 'touches, those by us and by machines too; messages with nothing but facts not counted'
 ) AS
 WITH
     owned AS (
@@ -111,6 +111,7 @@ WITH
             rank,
             contact_name,
             type NOT IN ('identified', 'profile_updated', 'consent_given', 'consent_withdrawn') AS touch,
+            touch AND actor = 'person' AS own,
             arrayFirst(i -> startsWith(i, 'email:'), strong) AS address
         FROM stitched
         WHERE contact_id != ''
@@ -119,8 +120,8 @@ WITH
         SELECT
             tenant,
             contact_id,
-            minOrNullIf(occurred_at, touch) AS first_seen,
-            maxOrNullIf(occurred_at, touch) AS last_seen,
+            minOrNullIf(occurred_at, own) AS first_seen,
+            maxOrNullIf(occurred_at, own) AS last_seen,
             countIf(touch) AS touches,
             argMinIf(contact_name, (rank, -toUnixTimestamp64Milli(occurred_at), contact_name), contact_name != '') AS name,
             maxMapIf(map(address, occurred_at), address != '') AS addresses
@@ -188,9 +189,9 @@ CREATE OR REPLACE VIEW v_accounts (
     employees Nullable(Int64) COMMENT 'number of employees; null: never told',
     country LowCardinality(String) COMMENT 'country; empty: never told',
     dense Bool COMMENT 'true: an identifier has so many touches that counts are lower bounds',
-    first_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'first touch of any member; null: none',
-    last_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'last touch of any member; null: none',
-    touches UInt64 COMMENT 'touches of all members',
+    first_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'first touch by a person; null: none',
+    last_seen Nullable(DateTime64(3, 'UTC')) COMMENT 'last touch by a person; null: none',
+    touches UInt64 COMMENT 'touches of all members and of the firm without a person',
     definition_version LowCardinality(String) COMMENT 'version of the journey definition'
 ) AS
 SELECT
@@ -256,6 +257,7 @@ COMMENT 'One row per stage entered in a journey, as it now holds';
 
 CREATE OR REPLACE VIEW v_journey_events (
     tenant LowCardinality(String) COMMENT 'tenant',
+    subject String COMMENT 'account or contact id that it tells of',
     id String COMMENT 'id of the event',
     type LowCardinality(String) COMMENT 'event type',
     account_id String COMMENT 'account',
@@ -264,8 +266,9 @@ CREATE OR REPLACE VIEW v_journey_events (
     details Map(LowCardinality(String), String) COMMENT 'details by name; what is no text stands as JSON',
     corrects String COMMENT 'id of the event that it corrects; empty: none',
     retracted Bool COMMENT 'true: it says that the fact no longer holds',
-    kind LowCardinality(String) COMMENT 'what is told of the subject; of one kind and natural key the last told holds',
+    kind LowCardinality(String) COMMENT 'what is told of the subject',
     natural_key String COMMENT 'which one of the kind',
+    version UInt256 COMMENT 'of one subject, kind and natural key the highest holds',
     emitted_at DateTime64(3, 'UTC') COMMENT 'when it was told',
     caused_by Array(String) COMMENT 'ids of the events that caused it',
     account_name String COMMENT 'name of the account then',
@@ -274,26 +277,31 @@ CREATE OR REPLACE VIEW v_journey_events (
     definition_version LowCardinality(String) COMMENT 'version of the journey definition'
 ) AS
 SELECT
-    tenant, id, type, account_id, contact_id, occurred_at, details, corrects, retracted, kind, natural_key, emitted_at,
-    caused_by, account_name, stage, journey_id, definition_version
+    tenant, subject, id, type, account_id, contact_id, occurred_at, details, corrects, retracted, kind, natural_key,
+    version, emitted_at, caused_by, account_name, stage, journey_id, definition_version
 FROM journey_events FINAL
 COMMENT 'One row per journey event ever told, corrections and retractions included';
 
 CREATE OR REPLACE VIEW v_dead_letters (
-    tenant LowCardinality(String) COMMENT 'tenant, where the refused record tells one',
+    tenant LowCardinality(String) COMMENT 'tenant; empty: the refused record cannot be read',
     at DateTime64(3, 'UTC') COMMENT 'when it was refused',
     reason LowCardinality(String) COMMENT 'reason',
     field String COMMENT 'field that is to blame; empty: none',
     error String COMMENT 'what is wrong with it',
     topic LowCardinality(String) COMMENT 'topic of the refused record',
     partition UInt32 COMMENT 'its partition',
-    offset UInt64 COMMENT 'its offset',
+    offset Int64 COMMENT 'its offset; negative: no record is to blame, it stands for the account',
     generation UInt64 COMMENT 'generation of the broker''s data: offsets of an embedded broker begin anew',
     original String COMMENT 'the bytes that came, or their beginning',
     size UInt64 COMMENT 'bytes that came'
 ) AS
+WITH
+    trimBoth(JSONExtractString(original, 'tenant')) AS told,
+    -- As INGEST has it; what others refuse names its tenant where it has one.
+    topic = 'touchpoints' AND JSONType(original) = 'Object'
+        AND JSONType(original, 'tenant') IN ('Null', 'String') AS untold
 SELECT
-    JSONExtractString(original, 'tenant') AS tenant, at, reason, field, error, topic, partition, offset, generation,
-    original, size
+    multiIf(told != '', told, untold, 'default', '') AS tenant,
+    at, reason, field, error, topic, partition, offset, generation, original, size
 FROM dead_letters FINAL
 COMMENT 'One row per refused record';

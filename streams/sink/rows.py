@@ -299,7 +299,8 @@ def _dead_letter(record: Record) -> Row:
 
     def number(name: str, otherwise: int) -> int:
         text = told.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() else otherwise
+        digits = text.removeprefix("-") if name == "offset" else text  # a negative one stands for an account
+        return int(text) if digits.isascii() and digits.isdigit() else otherwise
 
     return (
         number("generation", 0),

@@ -20,9 +20,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas import deadletter
 from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent, Member
 from schemas.identity import MapRow, Span
-from schemas.internal import Line, Touch
+from schemas.internal import MACHINE, US, Line, Touch
 from schemas.times import from_rfc3339
-from schemas.topics import DEAD, EVENTS, MAP, PROFILES, VALID
+from schemas.topics import DEAD, EVENTS, MAP, PROFILES, SNAPSHOTS, VALID
 from streams import clickhouse
 from streams.core import Record
 from streams.sink.insert import Inserter, Server
@@ -328,6 +328,9 @@ def test_a_contact_is_the_union_of_its_identifiers(at: Warehouse) -> None:
         at.touch("7", jane, "2025-02-01T00:00:00Z", type="profile_updated", rank=0, contact={"age": 4}),
         *(at.mapped(identifier, Span(None, "c1", "a1")) for identifier in (crm, jane, old)),
         at.mapped(cookie, Span("2025-01-01T00:00:00Z", "c1", "a1"), Span("2025-08-01T00:00:00Z", "c2", "a1")),
+        at.touch("8", jane, "2024-12-01T00:00:00Z", type="email_sent", actor=US),
+        at.touch("9", jane, "2025-12-01T00:00:00Z", type="email_opened", actor=MACHINE),
+        at.touch("10", "email:late@acme.nl", "2025-03-01T00:00:00Z", type="email_sent", actor=US),
         at.mapped("email:late@acme.nl", Span(None, "c2", "a1")),
         at.mapped("domain:acme.nl", Span(None, None, "a1")),
     )
@@ -335,9 +338,9 @@ def test_a_contact_is_the_union_of_its_identifiers(at: Warehouse) -> None:
     assert at.rows("v_contacts", columns) == [
         (
             *("c1", "C-1", "Jane Doe", "jane@acme.nl", [crm, jane, old], [cookie]),
-            *("2025-01-01T00:00:00.000Z", "2025-01-03T00:00:00.000Z", 4),
+            *("2025-01-01T00:00:00.000Z", "2025-01-03T00:00:00.000Z", 6),
         ),
-        ("c2", "", "", "late@acme.nl", ["email:late@acme.nl"], [cookie], None, None, 0),
+        ("c2", "", "", "late@acme.nl", ["email:late@acme.nl"], [cookie], None, None, 1),
     ]
 
 
@@ -407,6 +410,12 @@ def test_the_journal_tells_every_event_once(at: Warehouse) -> None:
         ("stage-1/purchase-1", "stage_told", "a1", "c1", {"was": "", "n": "2"}, "", False, "a1.1"),
         ("stage-1/purchase-2", "stage_told", "a1", "", {}, "stage-1/purchase-1", True, "a1.1"),
     ]
+    folded = at.ask(
+        "SELECT subject, kind, natural_key, argMax(id, version) AS last, argMax(retracted, version) AS gone "
+        f"FROM v_journey_events WHERE tenant = '{at.tenant}' GROUP BY ALL"
+    )
+    last = {"subject": "a1", "kind": "stage", "natural_key": "1/purchase"}
+    assert folded == [last | {"last": "stage-1/purchase-2", "gone": True}]
 
 
 def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
@@ -435,22 +444,25 @@ def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
         assert first or view == "v_journeys"
 
 
-def test_dead_letters_count_records_not_repeats(at: Warehouse) -> None:
-    def letter(offset: int, generation: int, original: bytes) -> Record:
-        headers = deadletter.headers(
-            reason="bad_time",
-            field="occurred_at",
-            error="no offset",
-            topic="touchpoints",
-            partition=1,
-            offset=offset,
-            generation=generation,
-            original=original,
-        )
-        return Record(DEAD.name, 0, 99, 1_738_570_324_050, None, original, headers)
+def letter(
+    offset: int, original: bytes, generation: int = 1, topic: str = "touchpoints", at: int = 99
+) -> Record:
+    headers = deadletter.headers(
+        reason="bad_time",
+        field="occurred_at",
+        error="no offset",
+        topic=topic,
+        partition=1,
+        offset=offset,
+        generation=generation,
+        original=original,
+    )
+    return Record(DEAD.name, 0, at, 1_738_570_324_050, None, original, headers)
 
+
+def test_dead_letters_count_records_not_repeats(at: Warehouse) -> None:
     known = encode({"tenant": at.tenant})
-    at.feed(letter(1, 1, known), letter(1, 1, known), letter(1, 2, known), letter(2, 1, b"\xff\x00{"))
+    at.feed(letter(1, known), letter(1, known), letter(1, known, 2), letter(2, b"\xff\x00{"))
     assert at.rows("v_dead_letters", "at, reason, field, topic, partition, offset, generation") == [
         ("2025-02-03T08:12:04.050Z", "bad_time", "occurred_at", "touchpoints", 1, 1, generation)
         for generation in (1, 2)
@@ -459,6 +471,21 @@ def test_dead_letters_count_records_not_repeats(at: Warehouse) -> None:
         "SELECT hex(original) AS original, size FROM v_dead_letters WHERE tenant = '' AND offset = 2"
     )
     assert raw == [{"original": "FF007B", "size": 3}]
+
+
+def test_the_dead_letters_of_one_account_are_one(at: Warehouse) -> None:
+    body, place = encode({"tenant": at.tenant, "account": "a1"}), -1 - (2**48 - 1)
+    at.feed(*(letter(place, body, topic=SNAPSHOTS.name, at=n) for n in range(3)))
+    assert at.rows("v_dead_letters", "offset") == [(place,)]
+
+
+def test_a_dead_letter_without_a_tenant_is_of_the_default_one_where_it_can_be_read(at: Warehouse) -> None:
+    texts = (b'{"a":1}', b'{"tenant":null}', b'{"tenant":" "}', b"[1]", b'{"tena', b"")
+    letters = [letter(n, text, generation=77) for n, text in enumerate(texts)]
+    unnamed = letter(9, b'{"account":"00ff"}', generation=77, topic=SNAPSHOTS.name)
+    at.feed(*letters, unnamed, letter(10, encode({"tenant": f" {at.tenant} "}), generation=77))
+    found = at.ask("SELECT tenant FROM v_dead_letters WHERE generation = 77 ORDER BY offset")
+    assert [row["tenant"] for row in found] == [*["default"] * 3, *[""] * 4, at.tenant]
 
 
 def test_a_row_that_clickhouse_refuses_is_handed_back_alone(at: Warehouse) -> None:
@@ -526,6 +553,36 @@ def test_stitching_200_000_touches_of_50_000_identifiers_takes_well_under_a_seco
             )
             assert found.result_rows == [(200_000, 50_000, 59 * 24 * 60)]
         assert (cpu_seconds(chdb.process.pid) - before) / 3 < 0.8
+
+
+def test_an_identifier_of_many_spans_that_names_many_accounts_takes_little_memory(at: Warehouse) -> None:
+    many = 20_000
+    with clickhouse.connect(at.dsn) as client:
+        client.command(
+            "INSERT INTO touchpoints (tenant, source, event_id, type, occurred_at, identifier, account) "
+            f"SELECT '{at.tenant}', 'web', toString(number), 'page_viewed', "
+            "toDateTime64('2025-01-01 00:00:00', 3, 'UTC') + toIntervalMinute(number), 'anonymous_id:k', "
+            f"if(number % 2, concat('domain:d', toString(number), '.nl'), '') FROM numbers({many})"
+        )
+        client.command(
+            "INSERT INTO identity_map (tenant, identifier, version, span_from, span_contact, span_account, "
+            f"accounts) WITH range({many}) AS n SELECT '{at.tenant}', 'anonymous_id:k', 1, "
+            "arrayMap(i -> toDateTime64('2025-01-01 00:00:00', 3, 'UTC') + toIntervalMinute(i), n), "
+            "arrayMap(i -> concat('c', toString(i)), n), arrayMap(i -> concat('a', toString(i)), n), "
+            "mapFromArrays(arrayMap(i -> concat('domain:d', toString(i), '.nl'), n), "
+            "arrayMap(i -> concat('f', toString(i)), n))"
+        )
+        client.command(
+            "INSERT INTO identity_map (tenant, identifier, version, span_from, span_contact, span_account) "
+            f"SELECT '{at.tenant}', concat('domain:d', toString(number), '.nl'), 1, [0], [''], "
+            f"[concat('f', toString(number))] FROM numbers({many})"
+        )
+        found = client.query(
+            "SELECT count(), uniqExact(contact_id), uniqExact(account_id), countIf(account_id LIKE 'f%') "
+            f"FROM v_touchpoints WHERE tenant = '{at.tenant}'",
+            settings={"max_memory_usage": 500_000_000},
+        )
+    assert found.result_rows == [(many, many, many, many // 2)]
 
 
 def test_an_outage_pauses_the_sink_and_loses_nothing(tmp_path: Path) -> None:

@@ -200,6 +200,11 @@ def test_a_dead_letter_is_named_by_the_refused_record() -> None:
     assert (found["original_base64"], found["size"]) == ("/wA=", 100_000)
 
 
+@pytest.mark.parametrize(("told", "kept"), [(b"-12", -12), (b"12", 12), (b"--1", 7), (b"-", 7), (b"", 7)])
+def test_the_offset_of_an_accounts_dead_letter_stays_negative(told: bytes, kept: int) -> None:
+    assert row("dead_letters", record(DEAD.name, b"{}", (("offset", told),)))["offset"] == kept
+
+
 def test_a_dead_letter_without_headers_is_kept_under_its_own_place() -> None:
     found = row("dead_letters", record(DEAD.name, None, (("partition", b"many"),)))
     assert (found["topic"], found["partition"], found["offset"]) == (DEAD.name, 3, 7)
