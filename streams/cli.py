@@ -1,20 +1,29 @@
 """The command `journeys`. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."""
 
 import json
+import re
 import sqlite3
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from pydantic import ValidationError
 
 from streams.children import ChildError
 from streams.embedded import StackError
-from streams.settings import Settings, explain
+from streams.settings import PREFIX, Settings, address, explain, shown_value
+
+GOES_ON = "interrupted; nothing is lost: the same command again goes on"
+BEGINS_ANEW = "interrupted; the same command again begins anew, in another temporary folder"
+KAFKA_IS_GONE = (
+    "interrupted; what Kafka held is gone, and with it what workers knew: feed everything again, "
+    "into a fresh data directory"
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,23 +43,37 @@ def settings_for(data_dir: Path | None = None) -> Settings:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Failures that people can act on become one line and exit code 1."""
+def explained(interrupted: str = "interrupted", clickhouse: str = "") -> Iterator[None]:
+    """Failures that people can act on become one line and exit code 1; Ctrl-C says `interrupted`.
+
+    `clickhouse`: the DSN of the server that is asked.
+    """
     try:
         yield
     except (StackError, ChildError) as error:
         raise Failure(str(error)) from None
+    except OperationalError as error:
+        if not clickhouse:
+            raise Failure(" ".join(str(error).split())) from None
+        raise Failure(f"ClickHouse does not answer at {address(clickhouse)}: {_why(error)}") from None
     except ClickHouseError as error:
         raise Failure(" ".join(str(error).split())) from None
     except sqlite3.Error as error:
         raise Failure(f"the state in the data directory: {error}") from None
     except KeyboardInterrupt:
-        click.echo("interrupted; nothing is lost: the same command again goes on", err=True)
+        click.echo(interrupted, err=True)
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise
     except OSError as error:
         raise Failure(f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")) from None
+
+
+def _why(error: Exception) -> str:
+    """The shortest account of what the client raised: what the system said where that is in it."""
+    text = " ".join(str(error).split())
+    found = re.search(r"\[Errno -?\d+\] ([^\"')]+)", text)
+    return found[1] if found else text
 
 
 data_dir_option = click.option(
@@ -85,7 +108,7 @@ def run(files: tuple[str, ...], data_dir: Path | None, as_of: str | None, as_jso
         clock = None if as_of is None else parse_as_of(as_of)
     except ValueError as error:
         raise click.UsageError(f"--as-of: {error}") from None
-    with ExitStack() as opened, explained():
+    with ExitStack() as opened, explained(GOES_ON):
         inputs = [_open(name) for name in files]
         tell = opened.enter_context(shown())
         summary = run_lines(read_lines(inputs), settings.data_dir, settings, clock, tell)
@@ -121,7 +144,8 @@ def _ask(sql: str, data_dir: Path | None, format_: Any) -> str:
 
     settings = settings_for(data_dir)
     if data_dir is None and "clickhouse" in settings.model_fields_set:
-        return ask(settings.clickhouse, sql, format_)
+        with explained(clickhouse=settings.clickhouse):
+            return ask(settings.clickhouse, sql, format_)
     with attach(settings.data_dir) as dsn:
         return ask(dsn, sql, format_)
 
@@ -165,7 +189,7 @@ def migrate() -> None:
     from streams import clickhouse
 
     settings = settings_for()
-    with explained():
+    with explained(clickhouse=settings.clickhouse):
         applied = clickhouse.migrate(settings.clickhouse)
     click.echo(f"{len(applied)} migrations applied" if applied else "nothing to do")
 
@@ -191,13 +215,11 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 
 @main.command()
 def config() -> None:
-    """What is in force, and from where."""
+    """What is in force, whether it was set, and what it means."""
     settings = settings_for()
     for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        origin = "environment" if name in settings.model_fields_set else "default"
-        shown = "…" if name == "hash_key" and origin == "environment" else value
-        click.echo(f"JOURNEYS_{name.upper()} = {shown}  ({origin}: {field.description})")
+        origin = "set" if name in settings.model_fields_set else "default"
+        click.echo(f"{PREFIX}{name.upper()}={shown_value(settings, name)}  [{origin}]  {field.description}")
 
 
 @main.command()
@@ -227,7 +249,7 @@ def demo(touchpoints: int, seed: int, data_dir: Path | None) -> None:
     """A simulated market through the whole pipeline, then what was found against the truth."""
     from streams.demo import show
 
-    with explained():
+    with explained(GOES_ON if data_dir else BEGINS_ANEW):
         show(touchpoints, seed, data_dir, settings_for(data_dir))
 
 
@@ -240,7 +262,7 @@ def dev(only: str | None, kafka_port: int, clickhouse_port: int, data_dir: Path 
     """Embedded Kafka and ClickHouse on loopback, until Ctrl-C. Kafka keeps everything in memory."""
     from streams.demo import serve
 
-    with explained():
+    with explained("interrupted" if only == "clickhouse" else KAFKA_IS_GONE):
         serve(settings_for(data_dir), only, kafka_port, clickhouse_port)
 
 
@@ -249,18 +271,22 @@ def dev(only: str | None, kafka_port: int, clickhouse_port: int, data_dir: Path 
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding.")
 def validate(file: str, as_json: bool) -> None:
     """What of FILE (JSON lines; - is stdin) would be refused or left unattributed, and why. Feeds nothing."""
-    from streams.run import read_lines
+    from streams.run import numbered
     from streams.validate import findings
 
     settings = settings_for()
     lines = found = 0
+    unknown: Counter[str] = Counter()
     with explained():
-        for finding in findings(read_lines([_open(file)]), settings):
+        for finding in findings(numbered(_open(file)), settings, unknown):
             lines += 1
             if finding is not None:
                 found += 1
                 click.echo(json.dumps(finding.as_json(), ensure_ascii=False) if as_json else str(finding))
     if not as_json:
+        if unknown:
+            told = ", ".join(f"{name} ({count:,})" for name, count in sorted(unknown.items()))
+            click.echo(f"types not known: {told}")
         click.echo(f"{lines:,} lines, {found:,} to look at")
 
 
@@ -316,10 +342,12 @@ def requeue_letters(where: str) -> None:
     with explained():
         rows = json.loads(_letters(f"topic, {ORIGINAL} AS bytes, size", where, None, "json"))
         try:
-            sent, cut = requeue(settings, rows)
+            sent, cut, others = requeue(settings, rows)
         except KafkaError as error:
             raise Failure(f"Kafka at {settings.broker}: {error}") from None
     click.echo(f"{sent} sent again" + (f", {cut} not: only their beginning was kept" if cut else ""))
+    if others:
+        raise Failure(f"{others} not sent: they were on topics that only the processor writes")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from streams.clickhouse import query
+from streams.clickhouse import DATABASE, connect, query
 from streams.embedded import Stack, attach
 from streams.market import QUERIES, Figure, Found, Market, compare
 from streams.progress import shown, summary_table
 from streams.settings import Settings
 from streams.summary import Summary, run_lines
 
+TOLD = ("touchpoints", "accounts", "dead_letters")  # tables that hold what was fed
 FULL_SHARE = 0.995  # from here on a figure is green
 
 
@@ -59,6 +60,14 @@ def _table(figures: list[Figure]) -> Table:
     return table
 
 
+def _holds_data(dsn: str) -> bool:
+    sql = (
+        f"SELECT sum(total_rows) AS rows FROM system.tables WHERE database = '{DATABASE}' AND name IN {TOLD}"
+    )
+    with connect(dsn, database="default") as client:
+        return bool(client.query(sql).result_rows[0][0])
+
+
 def serve(settings: Settings, only: str | None, kafka_port: int, clickhouse_port: int) -> None:
     """Run the embedded parts until Ctrl-C, or until one ends."""
     ended = threading.Event()
@@ -78,6 +87,12 @@ def serve(settings: Settings, only: str | None, kafka_port: int, clickhouse_port
             )
         if stack.clickhouse is not None:
             console.print(f"export JOURNEYS_CLICKHOUSE={stack.clickhouse}")
+        if stack.kafka is not None and stack.clickhouse is not None and _holds_data(stack.clickhouse):
+            console.print(
+                f"warning: the ClickHouse of {stack.data_dir} holds data of an earlier Kafka. Its topics and "
+                "the workers' state are gone: what is fed now does not join it; use a fresh --data-dir",
+                soft_wrap=True,
+            )
         console.print("Ctrl-C ends it")
         ended.wait()
     console.print(messages[0])

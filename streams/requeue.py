@@ -6,18 +6,23 @@ from typing import Any
 
 from kafka import KafkaProducer
 
+from streams.run import INPUTS
 from streams.settings import Settings
 
 
-def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Send each row's `bytes` (base64) to its `topic`; returns how many were sent, how many were cut and not.
+def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int, int]:
+    """Send each row's `bytes` (base64) to its `topic`, where that is an input topic.
 
+    Returns how many were sent, how many not since they were cut, how many not since they are of other topics.
     Raises KafkaError when the broker does not take one.
     """
     producer = KafkaProducer(bootstrap_servers=settings.broker.split(","))
-    sent = cut = 0
+    sent = cut = others = 0
     try:
         for row in rows:
+            if row["topic"] not in INPUTS:
+                others += 1
+                continue
             value = b64decode(row["bytes"])
             if len(value) < int(row["size"]):
                 cut += 1
@@ -26,4 +31,4 @@ def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int,
             sent += 1
     finally:
         producer.close()
-    return sent, cut
+    return sent, cut, others

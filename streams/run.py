@@ -57,9 +57,15 @@ _wrapped = msgspec.json.Decoder(Wrapped).decode
 def read_lines(files: Iterable[IO[bytes]]) -> Iterator[bytes]:
     """The lines that are not blank, without their ends."""
     for file in files:
-        for line in file:
-            if text := line.strip(b" \t\r\n"):
-                yield text
+        for _, line in numbered(file):
+            yield line
+
+
+def numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, without their ends, each with its number in the file, from 1."""
+    for number, line in enumerate(file, 1):
+        if text := line.strip(b" \t\r\n"):
+            yield number, text
 
 
 def as_output(line: bytes, partition: int) -> Output:

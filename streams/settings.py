@@ -85,6 +85,31 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of the worker's log")
 
 
+def address(dsn: str) -> str:
+    """Host and port of a DSN, without who asks.
+
+    >>> address("http://me:secret@host:8123/other")
+    'host:8123'
+    """
+    return urlsplit(dsn).netloc.rpartition("@")[2]
+
+
+def shown_value(settings: Settings, name: str) -> str:
+    """A setting as it would be written in the environment; empty: nothing. Secrets are hidden.
+
+    >>> shown_value(Settings(clickhouse="http://me:secret@host:8123"), "clickhouse")
+    'http://me:…@host:8123'
+    """
+    value = getattr(settings, name)
+    if name == "hash_key" and name in settings.model_fields_set:
+        return "…"
+    if name == "clickhouse" and (password := urlsplit(value).password):
+        return str(value).replace(f":{password}@", ":…@", 1)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
 def explain(error: ValidationError) -> str:
     """One line per bad setting: which variable, what it was, what is wrong.
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from time import time
 from typing import Any
@@ -15,11 +16,12 @@ from schemas.touchpoint import FACT_TYPES
 from streams import topics
 from streams.clickhouse import connect, migrate
 from streams.embedded import Stack, StackError
-from streams.run import Progress, Run, Worked, Workers, free_port, state_file
+from streams.run import INPUTS, Progress, Run, Worked, Workers, free_port, state_file
 from streams.settings import Settings
 from streams.store import Disk
 
 EMBEDDED_PARTITIONS = 8  # where JOURNEYS_PARTITIONS says nothing else
+EARLIEST, TOO_LATE = from_rfc3339("2000-01-01T00:00:00Z"), from_rfc3339("9999-01-01T00:00:00Z")  # ms
 STATEFUL = ("fragments", "identity", "journeys")
 
 
@@ -36,7 +38,7 @@ class Summary:
     accounts: int
     stages: dict[str, int]  # stage -> accounts in it now
     events_per_second: float  # start-up left out
-    as_of: str  # the clock, RFC 3339
+    as_of: str  # the clock, RFC 3339; empty: nothing was accepted yet, so there is none
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -71,7 +73,7 @@ def run_lines(
     port = free_port()  # of ClickHouse, the slowest to start: the sink is told before it is up
     dsn = f"http://127.0.0.1:{port}"
     with Stack(data_dir, clickhouse_port=port, on_end=ended.tell) as stack:
-        facts = _Facts(state_file(stack), settings.partitions)
+        facts = _Facts(state_file(stack), settings.partitions, settings.hash_key)
         workers = Workers(stack, dsn, settings, ended.tell)
         try:
             stack.start(kafka=True, clickhouse=False)
@@ -133,7 +135,7 @@ class _Ended:
 class _Facts:
     """What the data directory knows of earlier runs."""
 
-    def __init__(self, path: Path, partitions: int) -> None:
+    def __init__(self, path: Path, partitions: int, hash_key: str) -> None:
         self._path = path
         disk = Disk(path)
         try:
@@ -143,7 +145,14 @@ class _Facts:
                     f"{path.parent.parent} was made with {kept} partitions, not {partitions}: "
                     f"set JOURNEYS_PARTITIONS={kept}, or use another --data-dir and feed everything again"
                 )
+            key = int.from_bytes(blake2b(hash_key.encode(), digest_size=7).digest())  # SQLite: 63 bits
+            if (disk.fact("hash_key") or key) != key:
+                raise StackError(
+                    f"{path.parent.parent} was made with another JOURNEYS_HASH_KEY: "
+                    "set that one, or use another --data-dir and feed everything again"
+                )
             disk.set_fact("partitions", partitions)
+            disk.set_fact("hash_key", key)
             self.clock = disk.fact("clock") or 0
         finally:
             disk.close()
@@ -171,7 +180,7 @@ class _Found:
         return int(self._one("SELECT count() FROM v_touchpoints"))
 
     def clock(self, as_of: int | None) -> int:
-        """T at the end, in ms."""
+        """T at the end, in ms; 0 while nothing was ever accepted."""
         if as_of is not None:
             return as_of
         now = int(time() * 1000)
@@ -180,15 +189,17 @@ class _Found:
             " WHERE toUnixTimestamp64Milli(occurred_at) <= {now: Int64}",
             now=now,
         )
-        return int(latest) or now
+        return int(latest) or (now if self.applied() else 0)
 
     def summary(self, worked: Worked, before: int) -> Summary:
         """The figures of a run."""
         applied = self.applied() - before
         dead = int(
             self._one(
-                "SELECT count() FROM v_dead_letters WHERE generation = {generation: UInt64}",
+                "SELECT count() FROM v_dead_letters WHERE generation = {generation: UInt64}"
+                " AND topic IN {inputs: Array(String)}",
                 generation=self._generation,
+                inputs=sorted(INPUTS),
             )
         )
         unattributed = self._one(
@@ -209,7 +220,7 @@ class _Found:
             accounts=int(self._one("SELECT count() FROM v_accounts")),
             stages={str(stage): int(count) for stage, count in stages.result_rows},
             events_per_second=round(worked.lines / worked.seconds, 1) if worked.seconds else 0.0,
-            as_of=rfc3339(worked.at),
+            as_of=rfc3339(worked.at) if worked.at else "",
         )
 
 
@@ -220,8 +231,11 @@ def parse_as_of(text: str) -> int:
     1741717200000
     """
     try:
-        return from_rfc3339(text)
-    except ValueError as error:
+        at = from_rfc3339(text)
+    except (ValueError, OverflowError) as error:
         raise ValueError(
             f"{text!r} is no time with an offset; write 2025-03-11T18:20:00Z ({error})"
         ) from None
+    if not EARLIEST <= at < TOO_LATE:
+        raise ValueError(f"{text!r} is not between 2000-01-01 and 9998-12-31 (UTC)")
+    return at

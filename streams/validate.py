@@ -1,5 +1,7 @@
 """`journeys validate`: what INGEST would do with each line, without feeding anything."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from time import time
@@ -7,13 +9,16 @@ from typing import Any
 
 import msgspec
 
-from schemas.internal import Touch
+from schemas.identifiers import is_free_mail
+from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Touch
 from schemas.keys import hasher
 from schemas.topics import DEAD
 from streams.core import Record, Rows, StepConfig
 from streams.ingest.step import Ingest
 from streams.run import as_output
 from streams.settings import Settings
+
+KINDS = {"identifiers": (*STRONG_KINDS, *WEAK_KINDS), "account": ACCOUNT_KINDS}
 
 _touch = msgspec.msgpack.Decoder(Touch).decode
 
@@ -22,7 +27,7 @@ _touch = msgspec.msgpack.Decoder(Touch).decode
 class Finding:
     """One line that would be refused, or accepted but given to nobody."""
 
-    line: int  # of those that are not blank, from 1
+    line: int  # in the file, from 1
     reason: str  # a dead letter's, or `unattributed`
     field: str
     error: str
@@ -40,8 +45,10 @@ class Finding:
         )
 
 
-def findings(lines: Iterable[bytes], settings: Settings) -> Iterator[Finding | None]:
-    """For each line what is to be said of it, if anything."""
+def findings(
+    lines: Iterable[tuple[int, bytes]], settings: Settings, unknown: Counter[str]
+) -> Iterator[Finding | None]:
+    """For each numbered line what is to be said of it, if anything. `unknown` counts types not known."""
     step = Ingest(
         StepConfig(
             partition=0,
@@ -53,14 +60,31 @@ def findings(lines: Iterable[bytes], settings: Settings) -> Iterator[Finding | N
         )
     )
     now = int(time() * 1000)
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         fed = as_output(line, 0)
         record = Record(fed.topic, 0, number, now, None, fed.value, fed.headers)
         first = step.apply(Rows(), [record], b"", now)[0]
         if first.topic == DEAD.name:
             told = {name: value.decode() for name, value in first.headers}
             yield Finding(number, told["reason"], told["field"], told["error"])
-        elif not _touch(first.value or b"").identifier:
-            yield Finding(number, "unattributed", "identifiers", "no value in it names a person or a firm")
-        else:
-            yield None
+            continue
+        made = _touch(first.value or b"")
+        if made.type_name:
+            unknown[made.type_name] += 1
+        yield None if made.identifier else _unattributed(number, made)
+
+
+def _unattributed(number: int, made: Touch) -> Finding:
+    """The strongest field that is there and names nobody; a null is kept nowhere, so it cannot be named."""
+    for where, kinds in KINDS.items():
+        values = made.extra.get(where) or {}
+        for kind in kinds:
+            if kind in values:
+                field, value = f"{where}.{kind}", values[kind]
+                free = kind == "domain" and is_free_mail(str(value).strip())
+                why = (
+                    "is a free-mail domain, so it names no firm" if free else "names neither person nor firm"
+                )
+                shown = json.dumps(value, ensure_ascii=False)
+                return Finding(number, "unattributed", field, f"{field}: {shown} {why}")
+    return Finding(number, "unattributed", "", "every identifier and account key is null")

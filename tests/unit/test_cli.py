@@ -2,19 +2,22 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from streams import status, summary, topics
+from streams import demo, requeue, status, summary, topics
 from streams.children import ChildError
 from streams.cli import main
 from streams.embedded import StackError
@@ -173,15 +176,15 @@ def test_a_bad_setting_is_bad_usage_everywhere(monkeypatch: pytest.MonkeyPatch, 
 def test_config_tells_values_and_origins_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYS_PARTITIONS", "3")
     monkeypatch.setenv("JOURNEYS_HASH_KEY", "sesame")
+    monkeypatch.setenv("JOURNEYS_CLICKHOUSE", "https://me:parsley@host:8443")
     lines = command("config").stdout.splitlines()
     assert len(lines) == len(Settings.model_fields)
-    assert (
-        "JOURNEYS_PARTITIONS = 3  (environment: partitions of every topic; growing them is a rebuild)"
-        in lines
-    )
-    assert any(line.startswith("JOURNEYS_LIVE = True  (default: ") for line in lines)
-    assert any(line.startswith("JOURNEYS_HASH_KEY = …  (environment: ") for line in lines)
-    assert "sesame" not in "".join(lines)
+    assert "JOURNEYS_PARTITIONS=3  [set]  partitions of every topic; growing them is a rebuild" in lines
+    assert any(line.startswith("JOURNEYS_LIVE=true  [default]  ") for line in lines)
+    assert any(line.startswith("JOURNEYS_STATE=  [default]  ") for line in lines)
+    assert any(line.startswith("JOURNEYS_HASH_KEY=…  [set]  ") for line in lines)
+    assert any(line.startswith("JOURNEYS_CLICKHOUSE=https://me:…@host:8443  [set]  ") for line in lines)
+    assert not {"sesame", "parsley"} & set(re.findall(r"\w+", "".join(lines)))
 
 
 def test_validate_tells_what_to_look_at(tmp_path: Path) -> None:
@@ -189,18 +192,21 @@ def test_validate_tells_what_to_look_at(tmp_path: Path) -> None:
         '{"event_id":"1","type":"page_viewed","occurred_at":"2025-02-03T08:12:04Z","source":"web",'
         '"identifiers":{"email":"jane@acme.nl"}}'
     )
-    (tmp_path / "lines").write_text(f"{good}\nhello\n{good.replace('jane@acme.nl', '')}\n")
+    (tmp_path / "lines").write_text(
+        f"{good}\nhello\n\n{good.replace('jane@acme.nl', '')}\n{good.replace('page_viewed', 'page_view')}\n"
+    )
     done = command("validate", tmp_path / "lines")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
         "line 2: not_json: no JSON in UTF-8: expected value at line 1 column 1",
-        "line 3: unattributed (identifiers): no value in it names a person or a firm",
-        "3 lines, 2 to look at",
+        'line 4: unattributed (identifiers.email): identifiers.email: "" names neither person nor firm',
+        "types not known: page_view (1)",
+        "4 lines, 2 to look at",
     ]
     found = [
         json.loads(line) for line in command("validate", tmp_path / "lines", "--json").stdout.splitlines()
     ]
-    assert [(one["line"], one["reason"]) for one in found] == [(2, "not_json"), (3, "unattributed")]
+    assert [(one["line"], one["reason"]) for one in found] == [(2, "not_json"), (4, "unattributed")]
 
 
 def test_simulate_writes_lines_and_their_truth(tmp_path: Path) -> None:
@@ -242,18 +248,66 @@ def test_a_worker_does_not_start_on_a_port_that_is_chosen_and_taken(monkeypatch:
     assert done.stderr == f"Error: cannot listen on JOURNEYS_WEB_PORT={port}: Address already in use\n"
 
 
-def test_a_clickhouse_that_does_not_answer_is_told_in_one_line() -> None:
+@pytest.mark.parametrize("arguments", [["migrate"], ["query", "SELECT 1"], ["dead-letters", "requeue"]])
+def test_a_clickhouse_that_does_not_answer_is_told_in_one_line(arguments: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "migrate"],
-        env=environment(JOURNEYS_CLICKHOUSE="http://127.0.0.1:1"),
+        [sys.executable, "-m", "streams.cli", *arguments],
+        env=environment(JOURNEYS_CLICKHOUSE="http://me:sesame@127.0.0.1:1"),
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: ")
-    assert "Connection refused" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == "Error: ClickHouse does not answer at 127.0.0.1:1: Connection refused\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["dev"],
+            "interrupted; what Kafka held is gone, and with it what workers knew: feed everything again",
+        ),
+        (["dev", "--only", "clickhouse"], "interrupted\n"),
+        (["demo"], "interrupted; the same command again begins anew"),
+        (["demo", "--data-dir", "x"], "interrupted; nothing is lost: the same command again goes on\n"),
+    ],
+)
+def test_what_ctrl_c_says_is_true(monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str) -> None:
+    monkeypatch.setattr(demo, "serve", raises(KeyboardInterrupt()))
+    monkeypatch.setattr(demo, "show", raises(KeyboardInterrupt()))
+    done = command(*arguments)
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert done.stderr.startswith(told)
+
+
+def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, bytes]] = []
+    letters = [
+        {"topic": topic, "bytes": b64encode(value).decode(), "size": size}
+        for topic, value, size in (
+            ("touchpoints", b"one", 3),
+            ("touchpoints", b"cut", 9),
+            ("touchpoints.valid", b"two", 3),
+        )
+    ]
+
+    class Producer:
+        def __init__(self, **_: Any) -> None: ...
+
+        def send(self, topic: str, value: bytes) -> SimpleNamespace:
+            sent.append((topic, value))
+            return SimpleNamespace(get=lambda timeout: timeout)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(requeue, "KafkaProducer", Producer)
+    monkeypatch.setattr("streams.cli._letters", lambda *_: json.dumps(letters))
+    done = command("dead-letters", "requeue")
+    assert done.stdout == "1 sent again, 1 not: only their beginning was kept\n"
+    assert sent == [("touchpoints", b"one")]
+    assert done.stderr == "Error: 1 not sent: they were on topics that only the processor writes\n"
+    assert done.exit_code == 1
 
 
 def test_no_data_to_ask(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
 from streams.embedded import StackError
 from streams.run import Worked
@@ -16,6 +19,7 @@ from streams.summary import (
     Summary,
     _Ended,
     _Facts,
+    _Found,
     embedded_settings,
     parse_as_of,
 )
@@ -86,25 +90,74 @@ def state(data_dir: Path) -> Path:
 
 
 def test_the_clock_of_a_data_directory_never_goes_back(tmp_path: Path) -> None:
-    assert _Facts(state(tmp_path), 8).clock == 0
-    _Facts(state(tmp_path), 8).drained(1, 500)
-    facts = _Facts(state(tmp_path), 8)
+    assert _Facts(state(tmp_path), 8, "key").clock == 0
+    _Facts(state(tmp_path), 8, "key").drained(1, 500)
+    facts = _Facts(state(tmp_path), 8, "key")
     assert facts.clock == 500
     facts.drained(2, 400)
-    assert _Facts(state(tmp_path), 8).clock == 500
+    assert _Facts(state(tmp_path), 8, "key").clock == 500
     disk = Disk(state(tmp_path))
     assert disk.fact("drained") == 2
     disk.close()
 
 
 def test_the_number_of_partitions_stays(tmp_path: Path) -> None:
-    _Facts(state(tmp_path), 8)
+    _Facts(state(tmp_path), 8, "key")
     with pytest.raises(
         StackError, match="was made with 8 partitions, not 9: set JOURNEYS_PARTITIONS=8"
     ) as raised:
-        _Facts(state(tmp_path), 9)
+        _Facts(state(tmp_path), 9, "key")
     assert str(raised.value).startswith(str(tmp_path))
-    _Facts(state(tmp_path), 8)
+    _Facts(state(tmp_path), 8, "key")
+
+
+def test_the_hash_key_stays_and_is_not_kept(tmp_path: Path) -> None:
+    _Facts(state(tmp_path), 8, "sesame")
+    with pytest.raises(StackError, match="was made with another JOURNEYS_HASH_KEY: set that one"):
+        _Facts(state(tmp_path), 8, "parsley")
+    _Facts(state(tmp_path), 8, "sesame")
+    assert b"sesame" not in state(tmp_path).read_bytes()
+
+
+class Asked:
+    """ClickHouse, whose answers are given in their order."""
+
+    def __init__(self, *answers: int) -> None:
+        self._answers = list(answers)
+
+    def query(self, *_: Any, **__: Any) -> SimpleNamespace:
+        return SimpleNamespace(result_rows=[[self._answers.pop(0)]])
+
+
+def found(*answers: int) -> _Found:
+    return _Found(cast(Client, Asked(*answers)), 1)
+
+
+def test_the_clock_is_that_of_the_latest_touch_and_stays_unset_without_one() -> None:
+    assert found().clock(500) == 500
+    assert found(700).clock(None) == 700
+    assert found(0, 0).clock(None) == 0  # nothing was accepted
+    assert found(0, 1).clock(None) > 1_700_000_000_000  # only what lies ahead
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("1999-12-31T23:59:59Z", False),
+        ("2000-01-01T00:00:00Z", True),
+        ("2000-01-01T00:00:00+01:00", False),
+        ("9998-12-31T23:59:59.999Z", True),
+        ("9999-01-01T00:00:00Z", False),
+        ("9999-12-31T23:59:59-12:00", False),
+        ("0001-01-01T00:00:00+12:00", False),
+    ],
+)
+def test_an_as_of_that_no_event_can_have(text: str, fits: bool) -> None:
+    if fits:
+        assert parse_as_of(text)
+    else:
+        with pytest.raises(ValueError, match="is not between 2000-01-01 and 9998-12-31"):
+            parse_as_of(text)
 
 
 async def _forever() -> Worked:

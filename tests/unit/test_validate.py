@@ -1,10 +1,13 @@
 """`journeys validate` says of a line what INGEST would do with it."""
 
+import io
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from streams.run import numbered
 from streams.settings import Settings
 from streams.validate import Finding, findings
 
@@ -23,7 +26,7 @@ def line(**fields: Any) -> bytes:
 
 
 def found(*lines: bytes, settings: Settings | None = None) -> list[Finding | None]:
-    return list(findings(lines, settings or Settings()))
+    return list(findings(enumerate(lines, 1), settings or Settings(), Counter()))
 
 
 def test_a_good_line_is_nothing_to_look_at() -> None:
@@ -40,10 +43,42 @@ def test_refused_lines_are_numbered_among_all() -> None:
     ]
 
 
-@pytest.mark.parametrize("identifiers", [{"email": None}, {"email": "unknown"}, {"phone": "0"}])
-def test_what_names_nobody_is_unattributed(identifiers: dict[str, Any]) -> None:
-    (finding,) = found(line(identifiers=identifiers))
-    assert finding == Finding(1, "unattributed", "identifiers", "no value in it names a person or a firm")
+NOBODY = "names neither person nor firm"
+
+
+@pytest.mark.parametrize(
+    ("person", "firm", "field", "error"),
+    [
+        ({"email": None}, {}, "", "every identifier and account key is null"),
+        ({"email": "unknown"}, {}, "identifiers.email", f'identifiers.email: "unknown" {NOBODY}'),
+        ({"phone": "0", "x": 1}, {}, "identifiers.phone", f'identifiers.phone: "0" {NOBODY}'),
+        (
+            {},
+            {"name": "Acme", "domain": "Gmail.com"},
+            "account.domain",
+            'account.domain: "Gmail.com" is a free-mail domain, so it names no firm',
+        ),
+    ],
+)
+def test_what_names_nobody_is_unattributed(
+    person: dict[str, Any], firm: dict[str, Any], field: str, error: str
+) -> None:
+    (finding,) = found(line(identifiers=person, account=firm))
+    assert finding == Finding(1, "unattributed", field, error)
+
+
+def test_lines_are_numbered_as_in_the_file() -> None:
+    file = io.BytesIO(b"\n\n" + line() + b"\n  \nhello\n")
+    told = [finding.line for finding in findings(numbered(file), Settings(), Counter()) if finding]
+    assert told == [5]
+
+
+def test_types_that_are_not_known_are_counted_and_no_finding() -> None:
+    unknown: Counter[str] = Counter()
+    lines = [line(type="page_view"), line(type="page_view", identifiers={"email": None}), line()]
+    told = list(findings(enumerate(lines, 1), Settings(), unknown))
+    assert [finding is None for finding in told] == [True, False, True]
+    assert unknown == {"page_view": 2}
 
 
 def test_a_touch_of_a_firm_alone_is_attributed() -> None:
