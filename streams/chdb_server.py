@@ -63,6 +63,7 @@ INSERT: Final = re.compile(
 INSERT_HEAD: Final = 65_536  # bytes in which the clause before the data of an insert must end
 FORMAT: Final = re.compile(rb"\bFORMAT\s+(\w+)(?:\s+SETTINGS\s[^;]*)?[\s;]*\Z", re.IGNORECASE)
 BLANK: Final = re.compile(rb"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*", re.DOTALL)
+NOTHING: Final = re.compile(rb"(?>[\s;]|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*+", re.DOTALL)
 ANSWERS: Final = frozenset(b"SELECT WITH FROM VALUES SHOW DESC DESCRIBE EXPLAIN EXISTS CHECK".split())
 
 # HTTP status of an exception code of ClickHouse; 500 where none is given. The reason is in the body.
@@ -201,6 +202,8 @@ class Engine:
         if insert is not None:
             return self._insert(connection, *insert)
         sql = query.sql + b"\n" + query.data if query.data else query.sql
+        if NOTHING.fullmatch(sql):
+            raise QueryError("62", "Syntax error: empty query (SYNTAX_ERROR)")
         named = FORMAT.search(sql)
         format_ = named[1].decode() if named else query.format
         result = connection.query(sql.decode(), format_, params=dict(query.params))

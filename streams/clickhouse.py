@@ -1,6 +1,7 @@
 """ClickHouse from a DSN: a client, the migrations, waiting until it answers, and questions for people."""
 
 import logging
+import re
 import time
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 from clickhouse_migrations.clickhouse_cluster import ClickhouseCluster
 
 import schemas
@@ -27,6 +28,7 @@ _READ: Final[dict[Format, str]] = {
     "csv": "CSVWithNames",
 }
 _READING: Final[dict[str, Any]] = {
+    "readonly": 2,  # reads, and settings of the question
     "date_time_output_format": "iso",  # RFC 3339 in UTC
     "session_timezone": "UTC",
     "output_format_json_array_of_rows": 1,
@@ -35,6 +37,12 @@ _READING: Final[dict[str, Any]] = {
     "output_format_pretty_color": 0,
     "output_format_pretty_max_rows": 10_000,
 }
+_READ_ONLY: Final = 164  # ClickHouse's code of what a reader may not do
+# Around the server's own words: the driver's, once or twice the code, the server's version and address.
+_AROUND: Final = re.compile(
+    r"^.*?(?:Code: \d+\. DB::Exception: )+|\s*\(version [\w.]+(?: \([^()]*\))?\)|\s*\(for url [^()]*\)$",
+    re.DOTALL,
+)
 
 
 def database_of(dsn: str) -> str:
@@ -97,8 +105,20 @@ def query(dsn: str, sql: str, format_: Format) -> str:
 
     `json` is one array of objects: times RFC 3339 in UTC, arrays and maps as JSON values, integers and
     decimals as numbers. `csv` has a line of names. What is no UTF-8 (a refused record may hold it) stands as
-    U+FFFD; ask for `base64Encode(…)` where the bytes matter. Raises ClickHouseError with the server's words.
+    U+FFFD; ask for `base64Encode(…)` where the bytes matter. Nothing can be changed. Raises ClickHouseError
+    with the server's words.
     """
+    wanted = {"X-ClickHouse-Format": _READ[format_]}
     with connect(dsn) as client:
-        answer = client.raw_query(sql.rstrip().rstrip(";"), fmt=_READ[format_], settings=_READING)
+        try:
+            answer = client.raw_query(sql.rstrip().rstrip(";"), settings=_READING, transport_settings=wanted)
+        except DatabaseError as error:
+            raise DatabaseError(_said(error), code=error.code, name=error.name) from None
     return answer.decode(errors="replace")
+
+
+def _said(error: DatabaseError) -> str:
+    """What the server says about a question, without what surrounds it."""
+    if error.code == _READ_ONLY:
+        return "a question only reads: this statement would change something"
+    return _AROUND.sub("", str(error))

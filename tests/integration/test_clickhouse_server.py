@@ -91,6 +91,11 @@ def test_parameters_settings_and_database_last_one_request(web: Web) -> None:
     ("sql", "params", "status", "code"),
     [
         ("SELEC 1", {}, 400, "62"),
+        ("", {}, 400, "62"),
+        (" ;; /* a */\n-- nothing", {}, 400, "62"),
+        ("/* a */" * 40 + "SELECT throwIf(1)", {}, 500, "395"),
+        ("CREATE TABLE no (a UInt8) ENGINE = Memory", {"readonly": "2", "max_threads": "1"}, 403, "164"),
+        ("INSERT INTO no FORMAT CSV\n1\n", {"readonly": "2"}, 404, "60"),
         ("SELECT * FROM nothing_here", {}, 404, "60"),
         ("SELECT 1", {"database": "nowhere"}, 404, "81"),
         ("SELECT 1", {"no_such_setting": "1"}, 404, "115"),

@@ -130,7 +130,7 @@ def dsn(chdb: ChdbServer) -> str:
 
 @pytest.fixture
 def at(dsn: str, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
-    return Warehouse(dsn, request.node.name)
+    return Warehouse(dsn, request.function.__name__)
 
 
 def member(contact: str, name: str = "", until: str | None = None, touches: int = 1) -> Member:
@@ -519,8 +519,51 @@ def test_answers_for_people(at: Warehouse) -> None:
     table = clickhouse.query(at.dsn, sql, "table")
     assert "2024-12-31T23:00:00Z" in table
     assert "\x1b" not in table
-    with pytest.raises(ClickHouseError, match="nothing_here"):
-        clickhouse.query(at.dsn, "SELECT * FROM nothing_here", "json")
+    assert at.ask("SELECT getSetting('max_threads') AS n SETTINGS max_threads = 3") == [{"n": 3}]
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "csv"])
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("SELECT * FROM nothing_here", r"Unknown table expression identifier 'nothing_here'.*"),
+        ("SELEC 1", r"Syntax error: failed at position 7 \(1\): 1\. Expected .*"),
+        (" ; ", r"Syntax error: empty query \(SYNTAX_ERROR\)"),
+        ("-- nothing", r"Syntax error: empty query \(SYNTAX_ERROR\)"),
+    ],
+)
+def test_a_wrong_question_is_answered_in_the_servers_own_words(
+    at: Warehouse, sql: str, says: str, format_: clickhouse.Format
+) -> None:
+    with pytest.raises(ClickHouseError) as caught:
+        clickhouse.query(at.dsn, sql, format_)
+    told = str(caught.value)
+    assert re.fullmatch(says, told)
+    for ours in ("FORMAT", "http:", "Code:", "version", "\n"):
+        assert ours not in told
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP VIEW v_contacts",
+        "SELECT 1; DROP VIEW v_contacts",
+        "TRUNCATE TABLE accounts",
+        "INSERT INTO accounts (tenant) VALUES ('x')",
+        'INSERT INTO accounts FORMAT JSONEachRow\n{"tenant":"x"}',
+        "ALTER TABLE accounts DELETE WHERE 1",
+        "CREATE TABLE mine (a UInt8) ENGINE = Memory",
+        "SET readonly = 0",
+        "SELECT 1 SETTINGS readonly = 0",
+    ],
+)
+def test_a_question_changes_nothing(at: Warehouse, sql: str) -> None:
+    at.feed(at.profile(1))
+    with pytest.raises(ClickHouseError) as caught:
+        clickhouse.query(at.dsn, sql, "json")
+    assert str(caught.value) == "a question only reads: this statement would change something"
+    assert at.rows("v_accounts", "account_id") == [("a1",)]
+    at.ask("SELECT * FROM v_contacts LIMIT 1")
 
 
 def cpu_seconds(pid: int) -> float:
