@@ -22,7 +22,7 @@ FEW_TOUCHES: Final = 3  # the earliest of a group, beside the last
 CLAIMS: Final = 256  # owners of a weak identifier, employments of a strong one
 LINKS: Final = 1_000  # that a row remembers
 NAMED: Final = 1_000  # account keys that touches name: the smallest as text; IDENTITY caps its own alike
-ACCOUNTS_BYTES: Final = 5_000_000  # of a dense row, so that each of these keeps its types of touches
+ACCOUNTS_BYTES: Final = 4_000_000  # per actor, of a dense row, for the first and last touches of accounts
 LEFT: Final = 1_000  # accounts whose snapshot was withdrawn
 FACTS: Final = 64  # attributes
 FACT_BYTES: Final = 512  # of one value, as JSON; a longer one is no fact
@@ -168,9 +168,10 @@ def _claims(*groupings: Callable[[Claim], Hashable]) -> Level[Claim]:
 def of_accounts(row: Fragment, touches: list[Mini]) -> list[Mini]:
     """Of ascending `touches` those that a dense row keeps at every level: no account is thinned away.
 
-    The first and the last of each (account that counts, actor, type); regardless of type once those could
-    be more than ACCOUNTS_BYTES. What that depends on (accounts, types, width) only grows with the set, and
-    an account that no longer counts never does again: so this too is a function of the set of touches.
+    The first and the last of each (account that counts, actor, type); regardless of type once those of
+    one actor could be more than ACCOUNTS_BYTES. What that depends on (accounts, types, width) only
+    grows with the set, and an account that no longer counts never does again: so this too is a function of
+    the set of touches.
     """
     types = len({touch.type for touch in touches})
     by_type = 2 * (1 + len(row.named)) * types * row.widest <= ACCOUNTS_BYTES

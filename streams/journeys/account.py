@@ -7,7 +7,9 @@ Rules that are decided here:
 - a contact's periods in the account are the union of the employments that its strong fragments tell. A part
   whose touches all name the account themselves proves a visit, not an employment: it counts for the periods
   only where there is nothing else. Weak identifiers tell who owned a device when, never of employment;
-- facts about the firm on a person's fragment count only when they were told while that fragment was here.
+- facts about the firm on a person's fragment count only when they were told while that fragment was here;
+- the name is the best told of the firm, one typed by a person included, also where no account key is known;
+  else, of an account without a key, that of its first member that has one.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """An account's public profile: the row of `v_accounts` as it is now."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from streams.journeys.ledger import identity
 from streams.journeys.stages import DEFINITION_VERSION
 from streams.journeys.walk import EVER, Spell
 from streams.session import unpack_version
+
+MOST_PEOPLE: Final = 10**9  # that an account can employ
 
 _NO_VERSION: Version = bytes(24)
 _encode = msgspec.json.Encoder().encode
@@ -108,15 +110,15 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    """A number of people, as it is told: 34, 34.0 or "34"; anything else is unknown.
+    """A number of people, as it is told: 34, 34.0 or "34", at most MOST_PEOPLE; anything else is unknown.
 
-    >>> _count("34"), _count(34.0), _count("many"), _count(True)
-    (34, 34, None, None)
+    >>> _count("34"), _count(34.0), _count(0), _count(10**9)
+    (34, 34, 0, 1000000000)
+    >>> {_count(told) for told in ("many", True, -1, 1.5, 1e300, 2**63, 10**9 + 1, float("inf"), None, [])}
+    {None}
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     if isinstance(value, str) and len(value) <= 12 and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
-    return value if isinstance(value, int) else None
+        value = int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST_PEOPLE:
+        return None
+    return int(value) if value == int(value) else None

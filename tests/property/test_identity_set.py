@@ -28,7 +28,7 @@ KEY_OF = hasher("secret")
 CONFIG = StepConfig(partition=0, partitions=4, generation=0, key_of=KEY_OF)
 TENANT = "t"
 BEFORE = 0  # a time before all of them
-PARTNERS, ACCOUNT_PARTNERS, OWNERS = 3, 4, 5  # small bounds, so that a small set reaches them
+PARTNERS, ACCOUNT_PARTNERS, OWNERS, NAMED = 3, 4, 5, 2  # small bounds, so that a small set reaches them
 
 STRONG = (
     *(f"contact_id:{n}" for n in range(3)),
@@ -194,7 +194,7 @@ class Oracle:
                 who = self._at(identifier, mark)
                 if not spans or spans[-1][1:] != who:
                     spans.append((mark if spans else None, *who))
-            found[identifier] = spans, {key: self.account[key] for key in keys}
+            found[identifier] = spans, {key: self.account[key] for key in sorted(set(keys))[:NAMED]}
         return found
 
     def _at(self, identifier: str, time: int) -> tuple[str | None, str | None]:
@@ -316,6 +316,7 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "PARTNERS", PARTNERS)
     monkeypatch.setattr(resolver, "ACCOUNT_PARTNERS", ACCOUNT_PARTNERS)
     monkeypatch.setattr(rows, "OWNERS", OWNERS)
+    monkeypatch.setattr(rows, "NAMED", NAMED)
 
 
 @settings(max_examples=150, deadline=None)

@@ -15,6 +15,7 @@ from streams.fragments.row import NAMED as FRAGMENTS_NAMED
 from streams.identity.rows import NAMED
 from streams.identity.spans import Person, ownership
 from streams.identity.step import Identity
+from streams.identity.tenant import Index
 from streams.session import Session
 
 KEY_OF = hasher("secret")
@@ -473,6 +474,17 @@ def test_a_known_statement_writes_nothing() -> None:
     later = [link("user_id:7", "email:jane@acme.nl", 9), seen("email:jane@acme.nl", 9)]
     work = found.session.work([Record(LINKS.name, 0, 0, 0, None, _encode(one)) for one in (*said, *later)], 0)
     assert (work.rows, work.outputs) == ([], [])
+
+
+def test_who_follows_from_whom_is_kept_once() -> None:
+    index = Index()
+    assert list(index.of("domain:acme.nl")) == []
+    for dependant in ("email:a@acme.nl", "email:a@acme.nl"):
+        index.add("domain:acme.nl", dependant)
+    assert list(index.of("domain:acme.nl")) == ["email:a@acme.nl"]
+    for dependant in ("email:b@acme.nl", "email:a@acme.nl", "email:b@acme.nl"):
+        index.add("domain:acme.nl", dependant)
+    assert sorted(index.of("domain:acme.nl")) == ["email:a@acme.nl", "email:b@acme.nl"]
 
 
 def test_only_rows_whose_content_changed_are_sent_with_the_version_of_the_change() -> None:

@@ -33,6 +33,15 @@ def test_one_event_id_of_two_sources_is_two_events():
     assert given.walked.touches == 2
 
 
+def test_a_typed_company_names_a_person_without_a_firm_and_makes_no_firm_of_it():
+    facts = {"name": told("Jane"), "organisation.name": told("Jane's Pumps")}
+    there = fragment("email:jane@gmail.com", of("jane", touch(START)), facts=facts)
+    assert (account(there).name, account(there).organisation) == ("Jane's Pumps", False)
+    del facts["organisation.name"]
+    there = fragment("email:jane@gmail.com", of("jane", touch(START)), facts=facts)
+    assert account(there).name == "Jane"
+
+
 def test_a_withdrawn_fragment_counts_for_nothing():
     given = account(fragment(JANE, of("jane", touch(START))), gone("domain:acme.nl", 2))
     assert (given.gone, given.organisation, given.keys) == (False, False, [])
