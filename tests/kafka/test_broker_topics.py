@@ -64,6 +64,18 @@ def test_another_number_of_partitions_is_an_error_that_says_what_to_do(
     assert {name for name in admin.list_topics() if not name.startswith("__")} == {EVENTS.name}
 
 
+def test_a_check_names_what_is_missing_and_creates_nothing(broker: str, admin: KafkaAdminClient) -> None:
+    with pytest.raises(
+        topics.TopicsError, match=r"^topics are missing: journey-events, identity-map; create"
+    ):
+        topics.check(broker, 3, [EVENTS, MAP])
+    assert [name for name in admin.list_topics() if not name.startswith("__")] == []
+    topics.ensure(broker, 3, "group", ())
+    topics.check(broker, 3, [EVENTS, MAP])
+    with pytest.raises(topics.TopicsError, match="topic journey-events has 3 partitions, 4 are expected"):
+        topics.check(broker, 4, [EVENTS])
+
+
 @pytest.mark.kafka
 def test_compaction_is_set_and_its_absence_is_an_error(apache: ApacheKafka) -> None:
     apache.empty()
