@@ -12,7 +12,7 @@ import msgspec
 from schemas.deadletter import PREFIX_BYTES, REASONS
 from schemas.events import SCHEMA_VERSION, AccountProfile, JourneyEvent
 from schemas.identity import MapRow
-from schemas.topics import DEAD, EVENTS, MAP, PROFILES, TOUCHPOINTS
+from schemas.topics import ALL, DEAD, EVENTS, MAP, PROFILES, TOUCHPOINTS
 from schemas.touchpoint import ADAPTER
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas"
@@ -56,8 +56,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         DEAD.name: ("dead-letter", _DEAD_LETTER),
     }
     return {
-        topic: {"$schema": _DIALECT, "$id": f"urn:dmu-journeys:{name}:{SCHEMA_VERSION}", **_tidy(schema)}
-        for topic, (name, schema) in made.items()
+        topic.name: {"$schema": _DIALECT, "$id": f"urn:dmu-journeys:{name}:{SCHEMA_VERSION}", **_tidy(schema)}
+        for topic, (name, schema) in ((topic, made[topic.name]) for topic in ALL if topic.public)
     }
 
 
