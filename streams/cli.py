@@ -200,12 +200,13 @@ def migrate() -> None:
 def status(data_dir: Path | None, as_json: bool) -> None:
     """Who works on what, how far behind, and whether anything is left to do."""
     from streams import status as statuses
+    from streams.topics import TopicsError
 
     settings = settings_for(data_dir)
     configured = data_dir is None and "broker" in settings.model_fields_set
     try:
         told = statuses.status(settings) if configured else statuses.embedded(settings.data_dir)
-    except statuses.StatusError as error:
+    except TopicsError as error:
         raise Failure(str(error)) from None
     if as_json:
         click.echo(json.dumps(told.as_json()))

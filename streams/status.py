@@ -6,13 +6,12 @@ members of the groups. No worker is asked, so it also answers when none is left.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 from rich.console import Console
@@ -22,6 +21,7 @@ from streams.embedded import Running, running
 from streams.settings import Settings
 from streams.sink.agent import INPUTS as SINK_INPUTS
 from streams.sink.agent import STEP as SINK
+from streams.topics import TopicsError, connected
 from streams.worker import STEPS
 
 SECONDS = 30.0  # for the broker to answer
@@ -30,10 +30,6 @@ MORE_SECONDS = 1.0  # beyond `settle`: between the two samples that must be equa
 
 Offsets = dict[tuple[str, int], int]  # by topic and partition
 Answer = TypeVar("Answer")
-
-
-class StatusError(Exception):
-    """The broker does not answer, or topics are missing: one clear line."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +119,10 @@ def idle(steps: Iterable[StepStatus]) -> bool:
 
 
 def status(settings: Settings) -> Status:
-    """Ask the broker, twice where it may be drained. Raises StatusError."""
+    """Ask the broker, twice where it may be drained. Raises TopicsError."""
     logging.getLogger("kafka.admin").setLevel(logging.ERROR)  # it warns that it cannot read Faust's metadata
     step_inputs = reads(settings)
-    with _admin(settings.broker) as admin:
+    with connected(settings.broker) as admin:
         first = take(admin, step_inputs)
         steps = steps_of(first, step_inputs)
         drained = False
@@ -139,24 +135,6 @@ def status(settings: Settings) -> Status:
     return Status(settings.broker, settings.group, drained, steps, first.owners_known)
 
 
-@contextmanager
-def _admin(broker: str) -> Iterator[Any]:
-    try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=broker.split(","),
-            bootstrap_timeout_ms=int(SECONDS * 1000),
-            request_timeout_ms=int(SECONDS * 1000),
-        )
-    except KafkaError as error:
-        raise StatusError(f"Kafka does not answer at {broker}: {error}") from error
-    try:
-        yield admin
-    except KafkaError as error:
-        raise StatusError(f"Kafka at {broker}: {error}") from error
-    finally:
-        admin.close()
-
-
 def take(admin: Any, step_inputs: Iterable[tuple[str, str, tuple[str, ...]]]) -> Sample:
     """One sample. Committed offsets are asked for before the ends: what seems done is done."""
     step_inputs = list(step_inputs)
@@ -165,7 +143,7 @@ def take(admin: Any, step_inputs: Iterable[tuple[str, str, tuple[str, ...]]]) ->
     described = {topic["name"]: topic for topic in admin.describe_topics(topics)}
     missing = [name for name in topics if described.get(name, {"error_code": -1})["error_code"]]
     if missing:
-        raise StatusError(f"topics are missing: {', '.join(missing)}; create them with `journeys topics`")
+        raise TopicsError(f"topics are missing: {', '.join(missing)}; create them with `journeys topics`")
     tps = [TopicPartition(name, n) for name in topics for n in range(len(described[name]["partitions"]))]
     committed = {
         group: {(tp.topic, tp.partition): at.offset for tp, at in offsets.items() if at.offset >= 0}

@@ -35,7 +35,7 @@ def ensure(broker: str, partitions: int, group: str, steps: Iterable[str], repli
     another number of partitions or another cleanup policy: an existing topic is never changed.
     """
     topics = wanted(group, steps)
-    with _admin(broker) as admin:
+    with connected(broker) as admin:
         missing = _check_counts(admin, topics, partitions)
         created = _create(admin, missing, partitions, replication) if missing else []
         _check_counts(admin, missing, partitions)  # another process may have been faster, and meant otherwise
@@ -49,7 +49,7 @@ def check(broker: str, partitions: int, topics: list[Topic]) -> None:
     Raises TopicsError when the broker does not answer, or when a topic is missing or has another number of
     partitions.
     """
-    with _admin(broker) as admin:
+    with connected(broker) as admin:
         missing = _check_counts(admin, topics, partitions)
     if missing:
         names = ", ".join(topic.name for topic in missing)
@@ -57,7 +57,8 @@ def check(broker: str, partitions: int, topics: list[Topic]) -> None:
 
 
 @contextmanager
-def _admin(broker: str) -> Iterator[Any]:
+def connected(broker: str) -> Iterator[Any]:
+    """An admin client; trouble with the broker becomes a TopicsError of one line."""
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=broker.split(","),
