@@ -31,8 +31,9 @@ from streams.children import Child
 from streams.embedded import pings
 from streams.run import free_port
 from streams.settings import Settings
-from streams.status import Sample, StatusError, reads, status, steps_of, take
+from streams.status import Sample, reads, status, steps_of, take
 from streams.summary import STATEFUL
+from streams.topics import TopicsError
 
 PARTITIONS = 4
 BLOCK = 20  # consecutive lines that go to one partition
@@ -307,7 +308,7 @@ class World:
             try:
                 if status(self.settings).drained:
                     return time.monotonic() - began
-            except (StatusError, KafkaError):
+            except (TopicsError, KafkaError):
                 pass
             if time.monotonic() - began > seconds:
                 raise AssertionError(self._why())
