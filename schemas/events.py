@@ -82,6 +82,25 @@ class Member(msgspec.Struct):
     lag_days: float | None  # first touch after the account's first member
 
 
+class StageEntered(msgspec.Struct):
+    """A stage of a journey, as it now holds."""
+
+    stage: str
+    entered_at: str
+    caused_by: list[str]
+    corrected: bool  # it was first told otherwise
+
+
+class JourneyRow(msgspec.Struct):
+    """A journey of the account, as it now holds."""
+
+    number: int  # in event time, from 1
+    opened_at: str
+    closed_at: str | None
+    closed_by: str  # gap, won, lost or command; empty: open
+    stages: list[StageEntered]  # in the order of the stages
+
+
 class AccountProfile(msgspec.Struct):
     """The row of `v_accounts` as it is now, on the compacted topic `account-profiles`."""
 

@@ -9,16 +9,33 @@ class Span(msgspec.Struct, frozen=True):
     since: str | None = msgspec.field(name="from")  # RFC 3339 in UTC
     contact_id: str | None = None
     account_id: str | None = None
+    placed: bool = (
+        False  # no employment holds: the firm of the address on a touch (`MapRow.places`) goes first
+    )
 
 
-class MapRow(msgspec.Struct):
-    """One row per identifier; of several the highest `version` holds.
+class Period(msgspec.Struct, frozen=True):
+    """From `since` on (JSON `from`; None: since ever) to before `until` (None: without end)."""
 
-    `accounts` resolves every account key that touches of the identifier name: account key -> account id.
+    since: str | None = msgspec.field(name="from")
+    until: str | None = None
+
+
+class MapRow(msgspec.Struct, omit_defaults=True):
+    """One row per identifier; of several the highest `version` holds. Its key is `key_of(tenant, identifier)`.
+
+    `accounts` resolves every account key that touches of the identifier name: account key -> account id;
+    `places` the domains of the contact's own firm addresses: where a touch of a stronger identifier carries
+    such an address and its span is `placed`, it belongs to that account.
     """
 
     tenant: str
-    identifier: str  # kind:value
+    identifier: str  # kind:value; `keys.erased_name` of its key where it is erased and nothing later is known
     version: tuple[int, int, int]  # generation, epoch, seq
     spans: list[Span]
     accounts: dict[str, str] = {}
+    places: dict[str, str] = {}
+    erased: list[Period] = []  # touches of the identifier in these are erased, and refused for ever
+    forgotten: dict[
+        str, str
+    ] = {}  # key (hex) of an erased identifier it was seen with -> until when, included

@@ -13,6 +13,7 @@ import msgspec
 STRONG_KINDS = ("contact_id", "user_id", "email")  # join people, strongest first
 WEAK_KINDS = ("phone", "anonymous_id", "device_id")  # owned per span of time, strongest first
 ACCOUNT_KINDS = ("account_id", "customer_number", "vat_number", "domain")  # strongest first
+ISSUED_KINDS = ("journeys_contact_id", "journeys_account_id")  # ids that we gave out, former ones too
 
 STEWARD, CRM, ERP, OTHER = 0, 1, 2, 3  # trust ranks
 PERSON, MACHINE, US = 0, 1, 2  # actors
@@ -157,6 +158,42 @@ class Employed(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="em
     account: str
 
 
+class Profiling(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="profiling", frozen=True):
+    """The latest word on the consent to profiling of `identifier`; of equal times the refusal."""
+
+    tenant: str
+    identifier: str  # strong or weak
+    given: bool
+    at: int
+
+
+class Asserted(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="asserted", frozen=True):
+    """What a person says of a pair (topics `identity-links` and, for the views, `touchpoints.valid`).
+
+    `a` and `b` are identifiers, or account keys, or ids that we issued (`ISSUED_KINDS`), as they were named;
+    their order counts for `parent`: `a` is the subsidiary of `b`. Of the statements about one pair the one with
+    the highest (at, event_id) stands.
+    """
+
+    tenant: str
+    event_id: str
+    assertion: str  # link, unlink, cannot_link, alias, parent
+    a: str
+    b: str
+    at: int
+    by: str
+
+
+class Request(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="request", frozen=True):
+    """A privacy request (topic `identity-links`)."""
+
+    tenant: str
+    event_id: str
+    request: str  # erase, export
+    identifiers: list[str]  # identifiers or ids that we issued
+    at: int
+
+
 class Mini(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A compact touch, as fragments and snapshots keep it."""
 
@@ -172,6 +209,7 @@ class Mini(msgspec.Struct, array_like=True, gc=False, frozen=True):
     content_id: str
     order: str  # namespace and id of the order, else empty
     channel: str
+    place: str = ""  # `domain:…` of the firm address on a touch of a stronger identifier, else empty
 
 
 class Fact(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -187,12 +225,14 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     """The touches of a fragment that belong to one contact (empty: to the account only) in one account.
 
     `since` and `until` bound the employment they fall in (None: open); they repeat a span of the map.
+    `came_from` is the account of the same contact in the span before, where that is another one; else empty.
     """
 
     contact: str
     since: int | None
     until: int | None
     touches: list[Mini]
+    came_from: str = ""
 
 
 class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
@@ -201,6 +241,10 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     The highest `version` per (account, identifier) holds. No parts and `withdrawn`: nothing any more.
     `facts` are keyed by attribute; of a strong or weak identifier they are about the person and, prefixed
     `organisation.`, about the firm; of an account key about the firm.
+    Where the fragment, or a part of it, moved: a withdrawal names the accounts where it is now (`successors`),
+    a standing snapshot those it came from (`predecessors`: account id -> version of the withdrawal there).
+    `erased` are keyed hashes of the ids of events that were erased (`keys.event_key`); nothing may name them.
+    The identifier of a fragment that is erased as a whole is `keys.erased_name` of its key.
     """
 
     tenant: str
@@ -211,3 +255,38 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     dense: bool
     parts: list[Part]
     facts: dict[str, Fact]
+    successors: list[str] = []
+    predecessors: dict[str, bytes] = {}
+    erased: list[bytes] = []
+
+
+class AccountRecord(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="record"):
+    """What `predecessor` had published, told to `account` (topic `account-records`, keyed by account).
+
+    The answer to the withdrawal of `fragment` (its key) at `version`: the predecessor's ledger if it has ceased
+    to exist, else empty: it goes on, and keeps what it said.
+    """
+
+    tenant: str
+    account: str
+    predecessor: str
+    fragment: bytes
+    version: bytes
+    ledger: bytes
+
+
+class Evidence(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="evidence", frozen=True):
+    """How one link fared (topic `identity-evidence`, keyed by the link; empty value: it is erased).
+
+    The highest `version` per (tenant, a, b, source) holds.
+    """
+
+    tenant: str
+    a: str  # a < b; both strong identifiers or both account keys
+    b: str
+    source: str
+    rank: int
+    at: int  # earliest time at which it was said
+    state: str  # held, refused (a limit or a cannot_link), void (an unlink), inert (too many partners)
+    reason: str  # in words, for people; empty where it is held
+    version: bytes

@@ -41,3 +41,28 @@ def partition_of(key: bytes, partitions: int) -> int:
     1
     """
     return int.from_bytes(key[:4], "big") % partitions
+
+
+def event_key(key_of: Callable[..., bytes], tenant: str, source: str, event_id: str) -> bytes:
+    """What stands for an event that was erased: eight bytes of a keyed hash."""
+    return key_of(tenant, "event", source, event_id)[:8]
+
+
+def erased_name(key: bytes) -> str:
+    """What stands for an identifier that was erased: no identifier looks like it.
+
+    >>> erased_name(bytes(16))
+    '#00000000000000000000000000000000'
+    """
+    return f"#{key.hex()}"
+
+
+def identifier_key(key_of: Callable[..., bytes], tenant: str, identifier: str) -> bytes:
+    """The key of an identifier, also of one that is erased.
+
+    >>> key_of = hasher("s")
+    >>> key = identifier_key(key_of, "acme", "email:jane@acme.nl")
+    >>> identifier_key(key_of, "acme", erased_name(key)) == key
+    True
+    """
+    return bytes.fromhex(identifier[1:]) if identifier.startswith("#") else key_of(tenant, identifier)

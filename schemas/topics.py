@@ -27,16 +27,24 @@ class Topic:
 
 
 TOUCHPOINTS = Topic("touchpoints", "any", retention_ms=30 * DAY_MS)
+ASSERTIONS = Topic("identity-assertions", "any", retention_ms=30 * DAY_MS)
+PRIVACY = Topic("privacy-requests", "any", retention_ms=30 * DAY_MS)
 CLOCK = Topic("journeys.clock", "none: one message a partition", retention_ms=DAY_MS, public=False)
-VALID = Topic("touchpoints.valid", "identifier", public=False)  # history is recomputed from it
-DEAD = Topic("touchpoints.dead-letter", "none", retention_ms=365 * DAY_MS)
+# What tells of people ends after a month, so that a person who is erased is gone from the log as well; what is
+# kept for longer is in ClickHouse, from which history is recomputed.
+VALID = Topic("touchpoints.valid", "identifier", retention_ms=30 * DAY_MS, public=False)
+DEAD = Topic("touchpoints.dead-letter", "none", retention_ms=30 * DAY_MS)
 LINKS = Topic("identity-links", "tenant", retention_ms=7 * DAY_MS, public=False)
 MAP = Topic("identity-map", "identifier", compacted=True)
+EVIDENCE = Topic("identity-evidence", "link", compacted=True, public=False)
 SNAPSHOTS = Topic("fragment-snapshots", "account", retention_ms=7 * DAY_MS, public=False)
-EVENTS = Topic("journey-events", "account")
+RECORDS = Topic("account-records", "account", retention_ms=7 * DAY_MS, public=False)
+EVENTS = Topic("journey-events", "account", retention_ms=30 * DAY_MS)
 PROFILES = Topic("account-profiles", "account", compacted=True)
+RESULTS = Topic("privacy-results", "request", retention_ms=365 * DAY_MS)
 
-ALL = (TOUCHPOINTS, CLOCK, VALID, DEAD, LINKS, MAP, SNAPSHOTS, EVENTS, PROFILES)
+INPUTS = (TOUCHPOINTS, ASSERTIONS, PRIVACY)  # what comes from outside
+ALL = (*INPUTS, CLOCK, VALID, DEAD, LINKS, MAP, EVIDENCE, SNAPSHOTS, RECORDS, EVENTS, PROFILES, RESULTS)
 
 
 def changelog(group: str, step: str) -> Topic:
