@@ -6,7 +6,7 @@ UV := $(TOOLS)/bin/uv
 RUN := .venv/bin
 UV_VERSION := 0.13.9
 
-.PHONY: setup demo test test-long check fmt lint types imports examples bench clean
+.PHONY: setup demo test test-long check fmt lint types imports examples bench quality clean
 
 setup: .venv/.done
 
@@ -42,6 +42,11 @@ imports: setup
 
 examples: setup    ## the worked examples beside the repository, where they are there
 	@if [ -x ../shared/examples/check ]; then tests/examples.sh; else echo "examples: ../shared is not here, skipped"; fi
+
+quality: setup     ## how well stitching does on FEBRL and on simulated markets, and what the extremes cost
+	$(UV) sync --frozen --quiet --inexact --group quality
+	$(RUN)/python -m benchmarks.stitching
+	$(RUN)/python -m benchmarks.bounds
 
 bench: setup       ## figures, with ratios in one run
 	$(RUN)/python -m benchmarks

@@ -2,26 +2,20 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import memory, pipeline, stage
+from benchmarks.report import Figures, show, write
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 MB = 1 << 20
 
 # What each is to reach: docs/benchmarks.md.
 OF_RAW, OF_NAIVE = 0.75, 40.0  # ratios of the stage
 PIPELINE_EVENTS = 10_000  # per second on two cores
 EVENT_BYTES = 3_000  # of memory, embedded
-
-Figures = list[tuple[str, list[str], list[list[str]], str]]  # title, columns, rows, remark
 
 
 def stage_figures(quick: bool) -> Figures:
@@ -101,36 +95,6 @@ PARTS: dict[str, Callable[[bool], Figures]] = {
 }
 
 
-def show(console: Console, figures: Figures) -> None:
-    for title, columns, rows, remark in figures:
-        table = Table(title=title, title_justify="left", box=None)
-        for number, column in enumerate(columns):
-            table.add_column(column, justify="right" if number else "left")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-        console.print(remark, end="\n\n")
-
-
-def markdown(figures: Figures) -> str:
-    """Tables as docs/benchmarks.md has them."""
-    parts = []
-    for title, columns, rows, remark in figures:
-        lines = [columns, ["---", *("---:" for _ in columns[1:])], *rows]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"**{title}**\n\n{table}\n\n{remark}\n")
-    return "\n".join(parts)
-
-
-def write(part: str, figures: Figures) -> None:
-    """Put the figures between the part's markers in the docs."""
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}"
-    text = f"<!-- {part} -->\n{when}\n\n{markdown(figures)}<!-- /{part} -->"
-    kept = DOCS.read_text()
-    pattern = re.compile(f"<!-- {part} -->.*<!-- /{part} -->", re.DOTALL)
-    DOCS.write_text(pattern.sub(lambda _: text, kept))
-
-
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 @click.option("--quick", is_flag=True, help="Smaller and once: to see that it runs.")
@@ -144,7 +108,7 @@ def main(parts: Sequence[str], quick: bool, writes: bool) -> None:
         figures = PARTS[part](quick)
         show(console, figures)
         if writes:
-            write(part, figures)
+            write("benchmarks.md", part, figures)
 
 
 if __name__ == "__main__":
