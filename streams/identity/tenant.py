@@ -258,7 +258,7 @@ class Tenant:
             for source, who, at, account in row.employed
         )
         firmless = first is None and not begun
-        person = person_account(self._names.key_of, self._tenant, contact) if firmless else ""
+        person = person_account(contact) if firmless else ""
         home = timeline(begun, None, first, person)
         for row in rows:
             accounts = home

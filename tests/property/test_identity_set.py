@@ -136,7 +136,7 @@ class Oracle:
             if own or addresses:
                 return own or self.account[firm(self._first(addresses))]
             if not told:
-                return "a" + KEY_OF(TENANT, "person", contact).hex()[:15]
+                return "a" + contact[1:]
             time = min(one.at for one in told)
         standing = []
         for stream in {(one.source, one.contact or one.identifier) for one in told}:
