@@ -12,6 +12,7 @@ REASONS: Final = (
     "too_large",
     "no_identifier",
     "tenant_mismatch",
+    "erased",
     "processing_error",
     "refused_by_clickhouse",
 )

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas import assertion, privacy, touchpoint
 from schemas.deadletter import PREFIX_BYTES, REASONS
 from schemas.events import SCHEMA_VERSION, AccountProfile, JourneyEvent
 from schemas.identity import MapRow
-from schemas.topics import ALL, DEAD, EVENTS, MAP, PROFILES, TOUCHPOINTS
-from schemas.touchpoint import ADAPTER
+from schemas.privacy import PrivacyResult
+from schemas.topics import ALL, ASSERTIONS, DEAD, EVENTS, MAP, PRIVACY, PROFILES, RESULTS, TOUCHPOINTS
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -49,10 +50,13 @@ def schemas() -> dict[str, dict[str, Any]]:
     'urn:dmu-journeys:journey-event:1'
     """
     made = {
-        TOUCHPOINTS.name: ("touchpoint", ADAPTER.json_schema()),
+        TOUCHPOINTS.name: ("touchpoint", touchpoint.ADAPTER.json_schema()),
+        ASSERTIONS.name: ("identity-assertion", assertion.ADAPTER.json_schema()),
+        PRIVACY.name: ("privacy-request", privacy.ADAPTER.json_schema()),
         MAP.name: ("identity", msgspec.json.schema(MapRow)),
         EVENTS.name: ("journey-event", msgspec.json.schema(JourneyEvent)),
         PROFILES.name: ("account-profile", msgspec.json.schema(AccountProfile)),
+        RESULTS.name: ("privacy-result", msgspec.json.schema(PrivacyResult)),
         DEAD.name: ("dead-letter", _DEAD_LETTER),
     }
     return {

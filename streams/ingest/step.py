@@ -1,4 +1,4 @@
-"""INGEST: validates what comes from outside and re-keys it. One record in: one touch or one dead letter.
+"""INGEST: validates what comes from outside and re-keys it. One record in: what it says, or one dead letter.
 
 A touch carries along what its weak identifiers and its account are to be told (`Owner`, `Told`). The step
 keeps nothing but when it last told the time.
@@ -12,12 +12,15 @@ from typing import Any, Final
 import msgspec
 from typing_extensions import override
 
+from schemas import assertion, privacy, touchpoint
 from schemas.internal import PERSON, Owner, Tick, Told, Touch
 from schemas.keys import partition_of
-from schemas.topics import CLOCK, TOUCHPOINTS, VALID
-from schemas.touchpoint import DEFAULT_TENANT, ID_BYTES, RefusedError, Touchpoint, parse
+from schemas.message import DEFAULT_TENANT, ID_BYTES, RefusedError
+from schemas.topics import ASSERTIONS, CLOCK, INPUTS, LINKS, PRIVACY, VALID
 from streams.core import Group, Member, Output, Record, Rows, Step, StepConfig, Version
-from streams.ingest.touch import AHEAD_MS, keys, label, moment, required, touch
+from streams.ingest.said import asserted, request
+from streams.ingest.touch import keys, touch
+from streams.ingest.values import AHEAD_MS, Habits, label, moment, required
 from streams.session import dead_letter
 
 # Headers of input records.
@@ -25,6 +28,8 @@ TENANT_HEADER: Final = "journeys-tenant"
 SOURCE_HEADER: Final = "journeys-source"
 SIZE_HEADER: Final = "journeys-size"  # with the next one: the feeder cut this record, which was too large
 SHA256_HEADER: Final = "journeys-sha256"
+
+Headers = dict[str, bytes]
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _canonical: Final = msgspec.msgpack.Encoder(order="sorted").encode
@@ -47,17 +52,18 @@ class Ingest(Step):
     """The first step; stateless, so its rows stay empty.
 
     Settings: `trust_headers` (default false): the headers name tenant and source, and a body that names
-    others is refused.
+    others is refused; and those of `Habits`.
     """
 
     name = "ingest"
-    inputs = (TOUCHPOINTS.name, CLOCK.name)
+    inputs = (*(topic.name for topic in INPUTS), CLOCK.name)
     stateful = False
 
     def __init__(self, config: StepConfig) -> None:
         self._config = config
         self._key_of = config.key_of
         self._trust_headers = bool(config.settings.get("trust_headers", False))
+        self._habits = Habits.of(config.settings)
         self._ticked_at = 0  # wall time of the last tick
         self._told = 0  # the time that it told
 
@@ -72,7 +78,7 @@ class Ingest(Step):
 
     @override
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
-        """Validate a batch; never raises because of a touchpoint."""
+        """Validate a batch; never raises because of a message from outside."""
         out: list[Output] = []
         for record in records:
             if record.topic == CLOCK.name:
@@ -80,11 +86,9 @@ class Ingest(Step):
                 self._tick(out, clock.at, clock.drain)
                 continue
             try:
-                made, value, told = self._accept(record, now)
+                out += self._accept(record, now)
             except RefusedError as refusal:
                 out.append(self._refuse(record, refusal))
-            else:
-                self._send(out, made, value, told)
         if self._config.live and now - self._ticked_at >= self._config.tick_ms:
             at = min(now, records[-1].timestamp) if records else now
             if at > self._told:
@@ -92,51 +96,66 @@ class Ingest(Step):
                 self._ticked_at, self._told = now, at
         return out
 
-    def _accept(self, record: Record, now: int) -> tuple[Touch, bytes, Told | None]:
+    def _accept(self, record: Record, now: int) -> list[Output]:
         headers = dict(record.headers) if record.headers else {}
         if SIZE_HEADER in headers and SHA256_HEADER in headers:
             size = headers[SIZE_HEADER].decode("utf-8", "replace")
             raise RefusedError("too_large", "", f"the event had {size} bytes; its beginning is kept")
-        event = parse(record.value or b"")
-        tenant, source = self._origin(event, headers)
-        written = record.timestamp if record.timestamp >= 0 else now  # -1: the broker knows none
-        at = moment(event["occurred_at"], written + AHEAD_MS)
+        value = record.value or b""
+        latest = (record.timestamp if record.timestamp >= 0 else now) + AHEAD_MS  # -1: the broker knows none
+        if record.topic == ASSERTIONS.name:
+            return self._asserted(assertion.parse(value), headers, latest)
+        if record.topic == PRIVACY.name:
+            return self._requested(privacy.parse(value), headers, latest)
+        return self._touched(touchpoint.parse(value), headers, latest)
+
+    def _touched(self, event: touchpoint.Touchpoint, headers: Headers, latest: int) -> list[Output]:
+        tenant = self._tenant(event.get("tenant"), headers)
+        source = required(event["source"], "source")
+        if self._trust_headers:
+            source = _trusted(headers.get(SOURCE_HEADER), source, "source")
+        at = moment(event["occurred_at"], latest, self._habits.zone(source))
         required(event["event_id"], "event_id")
-        found = keys(event)
+        found = keys(event, self._habits.spelling(tenant, source))
         made = touch(event, found, tenant, source, at)
         made.digest = _digest(made)
-        told = None
+        about = (made.identifier,) if made.identifier else ("event", source, made.event_id)
+        out = [self._output(VALID.name, made, tenant, *about)]
+        if made.strong and made.weak and made.actor == PERSON:
+            owners = [Owner(tenant, weak, made.strong[0], at) for weak in made.weak]
+            out += [self._output(VALID.name, owner, tenant, owner.weak) for owner in owners]
         if made.account:
             # What no person did asserts nothing: its keys are not linked.
             named = found.account if made.actor == PERSON and found.account else [made.account]
             told = Told(tenant, made.account, named, source, made.rank, at, made.organisation)
-        return made, _encode(made), told
+            out.append(self._output(VALID.name, told, tenant, made.account))
+        return out
 
-    def _origin(self, event: Touchpoint, headers: dict[str, bytes]) -> tuple[str, str]:
-        """Tenant and source, from the headers where these are trusted, else from the body."""
-        tenant = label(event.get("tenant"), "tenant", ID_BYTES)
-        source = required(event["source"], "source")
+    def _asserted(self, said: assertion.Assertion, headers: Headers, latest: int) -> list[Output]:
+        tenant = self._tenant(said.get("tenant"), headers)
+        at = moment(said["occurred_at"], latest)
+        made = asserted(said, tenant, self._habits.spelling(tenant), at)
+        return [
+            self._output(LINKS.name, made, tenant),
+            self._output(VALID.name, made, tenant, "assertion", made.event_id),  # for the views
+        ]
+
+    def _requested(self, said: privacy.PrivacyRequest, headers: Headers, latest: int) -> list[Output]:
+        tenant = self._tenant(said.get("tenant"), headers)
+        at = moment(said["occurred_at"], latest)
+        return [self._output(LINKS.name, request(said, tenant, self._habits.spelling(tenant), at), tenant)]
+
+    def _tenant(self, told: str | None, headers: Headers) -> str:
+        """The tenant, from its header where that is trusted, else from the body."""
+        tenant = label(told, "tenant", ID_BYTES)
         if self._trust_headers:
             tenant = _trusted(headers.get(TENANT_HEADER), tenant, "tenant")
-            source = _trusted(headers.get(SOURCE_HEADER), source, "source")
-        return tenant or DEFAULT_TENANT, source
+        return tenant or DEFAULT_TENANT
 
-    def _send(self, out: list[Output], made: Touch, value: bytes, told: Told | None) -> None:
-        tenant, identifier = made.tenant, made.identifier
-        if identifier:
-            key = self._key_of(tenant, identifier)
-        else:
-            key = self._key_of(tenant, "event", made.source, made.event_id)
-        partitions = self._config.partitions
-        out.append(Output(VALID.name, partition_of(key, partitions), key, value))
-        if made.strong and made.weak and made.actor == PERSON:
-            for weak in made.weak:
-                key = self._key_of(tenant, weak)
-                owner = Owner(tenant, weak, made.strong[0], made.occurred_at)
-                out.append(Output(VALID.name, partition_of(key, partitions), key, _encode(owner)))
-        if told is not None:
-            key = self._key_of(tenant, told.account)
-            out.append(Output(VALID.name, partition_of(key, partitions), key, _encode(told)))
+    def _output(self, topic: str, message: msgspec.Struct, *about: str) -> Output:
+        """The message, keyed by whom it is about."""
+        key = self._key_of(*about)
+        return Output(topic, partition_of(key, self._config.partitions), key, _encode(message))
 
     def _refuse(self, record: Record, refusal: RefusedError) -> Output:
         letter = dead_letter(record, refusal.reason, refusal.field, refusal.error, self._config.generation)

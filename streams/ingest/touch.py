@@ -1,13 +1,11 @@
 """From an input event to a touch: defaults, one spelling of everything, hard caps, what counts as present."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from schemas.identifiers import Identified, identify
+from schemas.identifiers import NOBODY, Identified
 from schemas.internal import (
     ACCOUNT_KINDS,
     CRM,
@@ -22,34 +20,26 @@ from schemas.internal import (
     Line,
     Touch,
 )
-from schemas.times import from_rfc3339
+from schemas.message import ID_BYTES, IDENTIFIER_BYTES, RefusedError
 from schemas.touchpoint import (
     CUSTOM,
     DEFAULT_NAMESPACE,
     FACTS,
-    ID_BYTES,
-    IDENTIFIER_BYTES,
     TYPES,
     Campaign,
     Commerce,
     Consent,
     Content,
     OrderLine,
-    RefusedError,
     Touchpoint,
-    show,
 )
-
-EARLIEST_MS: Final = from_rfc3339("2000-01-01T00:00:00Z")
-AHEAD_MS: Final = 48 * 3_600_000  # an event may lie this far after its record's Kafka timestamp
+from streams.ingest.values import Spelling, check, label, required
 
 Object = Mapping[str, Any]  # a JSON object
 Extra = dict[str, Any]  # unknown fields; those of an inner object stand under its name
 
 _RANKS: Final = {"steward": STEWARD, "crm": CRM, "erp": ERP}
 _ACTORS: Final = {"person": PERSON, "machine": MACHINE, "us": US}
-_NOBODY: Final = Identified("", "")
-_LONGEST_NUMBER: Final = 10**IDENTIFIER_BYTES
 
 _EVENT_FIELDS: Final = Touchpoint.__required_keys__ | Touchpoint.__optional_keys__
 _IDENTIFIER_FIELDS: Final = frozenset((*STRONG_KINDS, *WEAK_KINDS))
@@ -76,30 +66,7 @@ def rank_of(source: str) -> int:
     return _RANKS.get(source.lower(), OTHER)
 
 
-def moment(text: str, latest: int) -> int:
-    """`occurred_at` in ms; RefusedError unless it is a time with an offset from 2000-01-01 to `latest`."""
-    try:
-        at = from_rfc3339(text.upper())  # RFC 3339 allows t and z
-    except (ValueError, OverflowError):
-        raise RefusedError("bad_time", "occurred_at", _why_no_time(text)) from None
-    if at < EARLIEST_MS:
-        raise RefusedError("bad_time", "occurred_at", f"{show(text)} is before 2000-01-01")
-    if at > latest:
-        raise RefusedError(
-            "bad_time", "occurred_at", f"{show(text)} is over 48 h after the record's Kafka time"
-        )
-    return at
-
-
-def _why_no_time(text: str) -> str:
-    try:
-        datetime.fromisoformat(text.upper())
-    except ValueError:
-        return f"{show(text)} is no time; send RFC 3339 with an offset, e.g. 2025-02-03T08:12:04Z"
-    return f"{show(text)} has no offset; send e.g. 2025-02-03T08:12:04Z or 2025-02-03T09:12:04+01:00"
-
-
-def keys(event: Touchpoint) -> Keys:
+def keys(event: Touchpoint, spelling: Spelling) -> Keys:
     """What the event says about who and which firm it was; RefusedError where no key is present at all."""
     found = Keys()
     person = cast(Object, event.get("identifiers") or {})
@@ -108,7 +75,7 @@ def keys(event: Touchpoint) -> Keys:
     for kind in STRONG_KINDS:
         if kind in person:
             present += 1
-            identifier, places = _identified("identifiers", kind, person[kind], found.unused)
+            identifier, places = _identified("identifiers", kind, person[kind], spelling, found.unused)
             if identifier:
                 found.strong.append(identifier)
             elif places:
@@ -116,13 +83,15 @@ def keys(event: Touchpoint) -> Keys:
     for kind in WEAK_KINDS:
         if kind in person:
             present += 1
-            if identifier := _identified("identifiers", kind, person[kind], found.unused).identifier:
+            if identifier := _identified(
+                "identifiers", kind, person[kind], spelling, found.unused
+            ).identifier:
                 found.weak.append(identifier)
     if firm:
         for kind in ACCOUNT_KINDS:
             if kind in firm:
                 present += 1
-                if key := _identified("account", kind, firm[kind], found.unused).identifier:
+                if key := _identified("account", kind, firm[kind], spelling, found.unused).identifier:
                     found.account.append(key)
     if not present:
         kinds = ", ".join((*STRONG_KINDS, *WEAK_KINDS))
@@ -133,14 +102,12 @@ def keys(event: Touchpoint) -> Keys:
     return found
 
 
-def _identified(where: str, kind: str, value: str | float | bool | None, unused: Extra) -> Identified:
+def _identified(
+    where: str, kind: str, value: str | float | bool | None, spelling: Spelling, unused: Extra
+) -> Identified:
     if value is None:
-        return _NOBODY
-    found = _NOBODY
-    if value is not True and value is not False:
-        text = value if isinstance(value, str) else _number(value, f"{where}.{kind}")
-        _check(text, f"{where}.{kind}", IDENTIFIER_BYTES)
-        found = identify(kind, text)
+        return NOBODY
+    found = spelling.identified(f"{where}.{kind}", kind, value)
     if not found.identifier:
         unused.setdefault(where, {})[kind] = value
     return found
@@ -158,7 +125,7 @@ def touch(event: Touchpoint, found: Keys, tenant: str, source: str, at: int) -> 
     content, commerce = event.get("content"), event.get("commerce")
     campaign, consent = event.get("campaign"), event.get("consent")
     contact, organisation = _facts(event)
-    _check(event["event_id"], "event_id", ID_BYTES)
+    check(event["event_id"], "event_id", ID_BYTES)
     return Touch(
         tenant=tenant,
         source=source,
@@ -185,25 +152,6 @@ def touch(event: Touchpoint, found: Keys, tenant: str, source: str, at: int) -> 
     )
 
 
-def required(text: str, name: str) -> str:
-    """A required label, trimmed; RefusedError where it is blank or too long."""
-    text = text.strip()
-    if not text:
-        raise RefusedError("missing_field", name, "is required and empty")
-    _check(text, name, ID_BYTES)
-    return text
-
-
-def label(value: str | float | None, name: str, cap: int | None = None) -> str:
-    """Text or a number as trimmed text of at most `cap` bytes; empty where there is none."""
-    if value is None:
-        return ""
-    text = value.strip() if isinstance(value, str) else _number(value, name)
-    if cap is not None:
-        _check(text, name, cap)
-    return text
-
-
 def amount(value: str | float | None) -> str:
     """A decimal as text, in one spelling; empty where there is none.
 
@@ -218,21 +166,6 @@ def amount(value: str | float | None) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def _number(value: float, name: str) -> str:
-    if isinstance(value, int):
-        if abs(value) >= _LONGEST_NUMBER:  # also keeps Python from refusing to write it
-            raise RefusedError("too_large", name, f"a number of more than {IDENTIFIER_BYTES} digits")
-        return str(value)
-    if not math.isfinite(value):
-        raise RefusedError("wrong_type", name, "the number is out of range; send it as text")
-    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-
-
-def _check(text: str, name: str, cap: int) -> None:
-    if len(text) > cap or (not text.isascii() and len(text.encode()) > cap):
-        raise RefusedError("too_large", name, f"has more than {cap} bytes: {show(text)}")
 
 
 def _keep_unknown(name: str, given: Object, known: frozenset[str], extra: Extra) -> None:

@@ -63,7 +63,7 @@ def test_outputs_name_every_field(topic: str, model: type[JourneyEvent | Account
 
 def test_spans_are_named_as_in_the_messages() -> None:
     schema = schemas()[topics.MAP.name]
-    assert list(schema["$defs"]["Span"]["properties"]) == ["from", "contact_id", "account_id"]
+    assert list(schema["$defs"]["Span"]["properties"]) == ["from", "contact_id", "account_id", "placed"]
 
 
 def test_the_schema_that_an_output_names_is_there() -> None:

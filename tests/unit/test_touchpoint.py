@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from schemas import deadletter
-from schemas.touchpoint import ADAPTER, EVENT_BYTES, FACT_TYPES, TYPES, RefusedError, parse
+from schemas.message import EVENT_BYTES, RefusedError
+from schemas.touchpoint import ADAPTER, FACT_TYPES, TYPES, parse
 
 EVENT: dict[str, Any] = {
     "event_id": "seg-1",
