@@ -50,13 +50,16 @@ def moments(told: Iterable[tuple[tuple[str, str], int, str, str]]) -> list[Momen
     return sorted(begun)
 
 
-def timeline(begun: Sequence[Moment], own: str | None, home: str | None, person: str) -> Timeline:
+def timeline(
+    begun: Sequence[Moment], own: str | None, home: str | None, person: str, *, apart: bool = False
+) -> Timeline:
     """The accounts of a contact over time; adjacent spans differ.
 
     `begun`: see `moments`; `own`: the account of the mail domain of the identifier itself, where it is a
     firm's; `home`: that of the contact's earliest firm address; `person`: its account of kind person, used
     where nothing else is known.
     Of employments that stand side by side the one at `own` is taken, else the one that began last.
+    `apart`: the time before the first employment is a span of its own, whatever follows.
 
     >>> timeline([], None, "a1", "ap"), timeline([], None, None, "ap")
     ([(None, 'a1')], [(None, 'ap')])
@@ -69,6 +72,6 @@ def timeline(begun: Sequence[Moment], own: str | None, home: str | None, person:
         account = min(open_.values())[2]
         if not spans:
             spans.append((None, own or home or account))
-        if spans[-1][1] != account:
+        if spans[-1][1] != account or (apart and len(spans) == 1):
             spans.append((at, account))
     return spans or [(None, own or home or person)]

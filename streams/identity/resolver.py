@@ -1,17 +1,27 @@
 """What belongs together: a partition of identifiers that is a pure function of the SET of links.
 
-Constrained Kruskal: links are added one by one, the most trusted first; a link that would put too many
-values of a unique kind into one cluster is skipped. The order is total, so neither the order of arrival
-nor repetition can change the result. Contacts and accounts use the same rule with other limits.
+Constrained Kruskal: links of sources are added one by one, the most trusted first; a link is skipped that
+would put too many values of a unique kind into one cluster, or two that people keep apart. Then people's
+links are added, which know no limits but what people keep apart. The order is total, so neither the order
+of arrival nor repetition can change the result. Contacts and accounts use the same rule with other limits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from schemas.internal import ACCOUNT_KINDS, ERP, STRONG_KINDS, WEAK_KINDS, kind_of
+from schemas.times import rfc3339
 
 CONTACT_LIMITS: Final = {"contact_id": 1, "user_id": 1, "email": 3}  # values of a kind in one contact
 ACCOUNT_LIMITS: Final = {"account_id": 1, "vat_number": 1}  # values of a kind in one account
+
+_TOO_MANY: Final = {
+    "contact_id": "two CRM contact ids",
+    "user_id": "two log-ins",
+    "email": "more than three e-mail addresses",
+    "account_id": "two CRM accounts",
+    "vat_number": "two VAT numbers",
+}
 
 PARTNERS: Final = 16  # more distinct partners than this make the links of a trust rank inert
 ACCOUNT_PARTNERS: Final = 500  # the same for account keys, as told by steward, crm and erp
@@ -34,13 +44,32 @@ class Edge(NamedTuple):
     b: str
 
 
+class Pair(NamedTuple):
+    """What a person says of a pair: that it is one, or not. Pairs compare in the order of the words."""
+
+    at: int  # ms
+    event_id: str
+    by: str
+    a: str
+    b: str
+
+
 class _Cluster:
-    __slots__ = ("counts", "members")
+    __slots__ = ("apart", "counts", "members")
 
     def __init__(self, node: str, limits: Mapping[str, int]) -> None:
         kind = kind_of(node)
         self.members = [node]
         self.counts = {kind: 1} if kind in limits else {}
+        self.apart: dict[str, Pair] = {}  # what people keep apart from a member -> the latest word on that
+
+    def swallow(self, other: "_Cluster") -> None:
+        """Become the union of both."""
+        for kind, count in other.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + count
+        for node, pair in other.apart.items():
+            self.apart[node] = max(pair, self.apart.get(node, pair))
+        self.members += other.members
 
 
 def strength(a: str, b: str) -> tuple[int, int]:
@@ -53,6 +82,15 @@ def strength(a: str, b: str) -> tuple[int, int]:
     return (x, y) if x < y else (y, x)
 
 
+def in_words(what: str, by: str, at: int) -> str:
+    """What a person said, as a reason.
+
+    >>> in_words("cannot_link", "steward", 1_738_570_324_000)
+    'cannot_link by steward on 2025-02-03'
+    """
+    return f"{what} by {by} on {rfc3339(at)[:10]}"
+
+
 def partner_limit(identifier: str, rank: int) -> int:
     """How many distinct partners an identifier may have at a trust rank before its links there are inert.
 
@@ -62,29 +100,78 @@ def partner_limit(identifier: str, rank: int) -> int:
     return ACCOUNT_PARTNERS if rank <= ERP and kind_of(identifier) in ACCOUNT_KINDS else PARTNERS
 
 
-def resolve(nodes: Iterable[str], edges: Iterable[Edge], limits: Mapping[str, int]) -> list[list[str]]:
-    """The clusters of `nodes`; both ends of every edge are nodes.
+class Partition:
+    """The clusters of `nodes`, which both ends of every edge and of everything `joined` are.
+
+    `joined`: what people say is one; `apart`: what they say is not, also by no other path.
 
     >>> def link(a, b, at): return Edge(3, at, strength(a, b), b"", a, b)
     >>> jane = "email:jane@acme.nl"
     >>> links = [link("contact_id:2", jane, 20), link("contact_id:1", jane, 10)]
-    >>> resolve(["contact_id:1", "contact_id:2", jane], links, CONTACT_LIMITS)
+    >>> found = Partition(["contact_id:1", "contact_id:2", jane], links, CONTACT_LIMITS)
+    >>> found.clusters
     [['contact_id:1', 'email:jane@acme.nl'], ['contact_id:2']]
+    >>> found.refusal("contact_id:2", jane), found.refusal("contact_id:1", jane)
+    ('two CRM contact ids', '')
     """
-    of = {node: _Cluster(node, limits) for node in nodes}
-    for edge in sorted(edges):
-        big, small = of[edge.a], of[edge.b]
-        if big is small or _too_many(big.counts, small.counts, limits):
-            continue
+
+    def __init__(
+        self,
+        nodes: Iterable[str],
+        edges: Iterable[Edge],
+        limits: Mapping[str, int],
+        joined: Sequence[Pair] = (),
+        apart: Sequence[Pair] = (),
+    ) -> None:
+        self._limits = limits
+        self._of = {node: _Cluster(node, limits) for node in nodes}
+        for pair in apart:
+            for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
+                if one in self._of:
+                    self._of[one].apart[other] = pair
+        for edge in sorted(edges):
+            self._join(edge.a, edge.b, limits)
+        for pair in sorted(joined):
+            self._join(pair.a, pair.b, {})
+
+    @property
+    def clusters(self) -> list[list[str]]:
+        """Every cluster once."""
+        return [cluster.members for cluster in {id(c): c for c in self._of.values()}.values()]
+
+    def refusal(self, a: str, b: str) -> str:
+        """Why a link of two nodes does not hold, in words that name neither; empty: it holds.
+
+        Clusters only grow, so what was in the way of a link when it was its turn still is in the end.
+        """
+        one, other = self._of[a], self._of[b]
+        if one is other:
+            return ""
+        if pair := self._kept_apart(one, other):
+            return in_words("cannot_link", pair.by, pair.at)
+        return next(_TOO_MANY[kind] for kind in self._limits if kind in _too_many(one, other, self._limits))
+
+    def _join(self, a: str, b: str, limits: Mapping[str, int]) -> None:
+        big, small = self._of[a], self._of[b]
+        if big is small or _too_many(big, small, limits) or self._kept_apart(big, small):
+            return
         if len(big.members) < len(small.members):
             big, small = small, big
-        for kind, count in small.counts.items():
-            big.counts[kind] = big.counts.get(kind, 0) + count
-        big.members += small.members
+        big.swallow(small)
         for node in small.members:
-            of[node] = big
-    return [cluster.members for cluster in {id(c): c for c in of.values()}.values()]
+            self._of[node] = big
+
+    def _kept_apart(self, one: _Cluster, other: _Cluster) -> Pair | None:
+        """The latest word of people that keeps two clusters apart."""
+        if len(one.apart) > len(other.apart):
+            one, other = other, one
+        return max((pair for node, pair in one.apart.items() if self._of.get(node) is other), default=None)
 
 
-def _too_many(one: Mapping[str, int], other: Mapping[str, int], limits: Mapping[str, int]) -> bool:
-    return any(count + other.get(kind, 0) > limits[kind] for kind, count in one.items())
+def _too_many(one: _Cluster, other: _Cluster, limits: Mapping[str, int]) -> list[str]:
+    """The unique kinds of which two clusters together have too many values."""
+    return [
+        kind
+        for kind, count in one.counts.items()
+        if kind in limits and (more := other.counts.get(kind)) and count + more > limits[kind]
+    ]

@@ -1,15 +1,17 @@
 """One row per identifier or account key: what was said of it, and what follows from that as last resolved.
 
-Statements are sets and minima, so merging them in any order gives one state.
+Statements are sets, minima and maxima, so merging them in any order gives one state.
 """
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.internal import ACCOUNT_KINDS, WEAK_KINDS, kind_of
+from schemas.times import DAY_MS
 from streams.identity.accounts import firm_domain
 from streams.identity.contacts import Timeline
 from streams.identity.resolver import partner_limit
@@ -17,15 +19,51 @@ from streams.identity.spans import Span
 
 OWNERS: Final = 1_000  # a weak identifier seen with more strong ones is nobody's: its row stays small
 NAMED: Final = 1_000  # account keys that an identifier's touches name: the smallest as text; as in FRAGMENTS
+WORDS: Final = 100  # what people said of one pair: the latest; one stands, the others tell how it was before
 
-Said = tuple[str, int, int]  # source, trust rank, earliest time (ms)
+LINK: Final = "link"  # an alias is a link too
+UNLINK: Final = "unlink"
+CANNOT_LINK: Final = "cannot_link"
+
 Employment = tuple[str, str, int, str]  # source, CRM contact id (else the identifier), time (ms), account key
+Fate = tuple[int, str]  # bit n: the partner's links of trust rank n are inert; why links are refused, if so
+HELD: Final[Fate] = (0, "")
+
+
+class Said(NamedTuple):
+    """What one source said of a link: when it first did (ms) and, of account keys, when it last did.
+
+    Between strong identifiers the earlier link goes first, so `last` adds nothing and is as `first`.
+    """
+
+    source: str
+    rank: int
+    first: int
+    last: int
+
+    @property
+    def changed(self) -> int:
+        """When account keys were said to be one last: the beginning of that day, but not before `first`.
+
+        FRAGMENTS says it again once a day has passed, so the day is all that is known for sure.
+        """
+        return max(self.first, self.last - self.last % DAY_MS)
+
+
+class Word(NamedTuple):
+    """What a person said of a pair; words compare in the order in which they count."""
+
+    at: int
+    event_id: str
+    what: str  # link, unlink, cannot_link
+    by: str
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
-    """An identifier. The first fields are statements, the last four follow from all statements of the tenant.
+    """An identifier. First come statements; `fared` and what is behind it follow from all of the tenant.
 
-    A link stands in the rows of both its ends, unless it is inert at that end.
+    A link stands in the rows of both its ends; at an end where it is inert only if it was among the first.
+    What people say stands at both ends too, of a weak and a strong identifier in the row of the weak one.
     """
 
     tenant: str
@@ -33,11 +71,18 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     seen: int  # earliest time (ms) at which anything mentions it
     links: dict[str, list[Said]] = {}  # partner -> who said so
     inert: int = 0  # bit n: its links of trust rank n are inert
+    words: dict[
+        str, list[Word]
+    ] = {}  # partner -> what people said of the pair, ascending: the last one stands
     owners: dict[str, list[int]] = {}  # weak: strong identifier -> times (ms), ascending
     crowded: bool = False  # weak: there were more than OWNERS, they are forgotten
     employed: list[Employment] = []  # strong
+    profiling: tuple[int, bool] | None = None  # latest word on it: time (ms), refused (of equal times that)
     accounts: dict[str, str] = {}  # account keys that its touches name, the NAMED smallest -> account id
+    fared: dict[str, Fate] = {}  # partner -> how the links with it fared, where they are not HELD
     home: Timeline = []  # strong: its contact's accounts where no address of a touch says more
+    private: bool = False  # strong: its contact has refused profiling
+    places: dict[str, str] = {}  # firm domains that place a touch while the first span lasts -> account id
     spans: list[Span] = []  # as published; empty: it has no map row
 
 
@@ -45,32 +90,56 @@ decode = msgspec.msgpack.Decoder(Row).decode
 encode = msgspec.msgpack.Encoder().encode
 
 
-def is_known(row: Row, partner: str, said: Said) -> bool:
-    """Whether the row has heard the same at that time or earlier."""
-    source, rank, at = said
-    return any(one[2] <= at and one[0] == source and one[1] == rank for one in row.links.get(partner, ()))
+def is_known(row: Row, partner: str, source: str, rank: int, at: int) -> bool:
+    """Whether the row has heard the same, so that hearing it at that time says nothing new."""
+    known = next((one for one in row.links.get(partner, ()) if one[0] == source and one[1] == rank), None)
+    return (
+        known is not None
+        and known.first <= at
+        and (at <= known.last or kind_of(partner) not in ACCOUNT_KINDS)
+    )
 
 
-def add_link(row: Row, partner: str, said: Said) -> set[str] | None:
-    """Add what `said` says to one end of a link: the identifiers whose links changed, None if nothing did.
+def add_link(row: Row, partner: str, source: str, rank: int, at: int) -> set[str]:
+    """Add what was said to one end of a link: the identifiers whose links changed, none if it was known.
 
-    With one partner too many, all links of that trust rank become inert, for good, and are forgotten here:
-    a bot that links ten thousand addresses to one identifier costs that identifier's row nothing more.
+    With one partner too many, all links of that trust rank become inert, for good. Those that are known then
+    are kept, no more are added: a bot that links ten thousand addresses to one identifier costs that
+    identifier's row nothing more.
     """
-    source, rank, _at = said
-    if row.inert >> rank & 1 or is_known(row, partner, said):
-        return None
     known = row.links.get(partner, [])
-    row.links[partner] = [*(one for one in known if one[:2] != (source, rank)), said]
-    if any(one[1] == rank for one in known):
+    before = next((one for one in known if one[0] == source and one[1] == rank), None)
+    if before is None and row.inert >> rank & 1:
+        return set()
+    first = last = at
+    if before is not None:
+        first = min(at, before.first)
+        last = max(at, before.last) if kind_of(partner) in ACCOUNT_KINDS else first
+        if (first, last) == before[2:]:
+            return set()
+    row.links[partner] = [*(one for one in known if one is not before), Said(source, rank, first, last)]
+    if row.inert >> rank & 1 or any(one.rank == rank for one in known):
         return {row.identifier, partner}
-    partners = [name for name, all_said in row.links.items() if any(one[1] == rank for one in all_said)]
+    partners = [name for name, all_said in row.links.items() if any(one.rank == rank for one in all_said)]
     if len(partners) <= partner_limit(row.identifier, rank):
         return {row.identifier, partner}
     row.inert |= 1 << rank
-    links = {name: [one for one in all_said if one[1] != rank] for name, all_said in row.links.items()}
-    row.links = {name: all_said for name, all_said in links.items() if all_said}
     return {row.identifier, *partners}
+
+
+def add_word(row: Row, partner: str, word: Word) -> bool:
+    """Add what a person said to one end of a pair: whether that is news."""
+    known = row.words.get(partner, [])
+    if word in known or (len(known) >= WORDS and word < known[0]):
+        return False
+    row.words[partner] = sorted([*known, word])[-WORDS:]
+    return True
+
+
+def standing(row: Row, partner: str) -> Word | None:
+    """What people say of the pair now."""
+    words = row.words.get(partner)
+    return words[-1] if words else None
 
 
 def add_owner(row: Row, strong: str, at: int) -> bool:
@@ -81,6 +150,20 @@ def add_owner(row: Row, strong: str, at: int) -> bool:
     if len(row.owners) > OWNERS:
         row.crowded, row.owners = True, {}
     return True
+
+
+def asserted(row: Row) -> Mapping[str, list[int]]:
+    """The assertions of a weak identifier that count: strong identifier -> times, ascending.
+
+    A person's link is one more, at its time; where people say that two do not belong together none counts.
+    """
+    if not row.words or row.crowded:
+        return row.owners
+    owners = {strong: times for strong, times in row.owners.items() if strong not in row.words}
+    for strong, words in row.words.items():
+        if words[-1].what == LINK:
+            owners[strong] = sorted({*row.owners.get(strong, ()), words[-1].at})
+    return owners
 
 
 def add_named(row: Row, account: str) -> bool:
@@ -99,4 +182,5 @@ def depends_on(row: Row) -> Iterator[str]:
     """The identifiers from whose resolution the map row of `row` follows, links apart; some repeatedly."""
     domain = firm_domain(row.identifier)
     employers = (account for _, _, _, account in row.employed)
-    return chain(row.owners, row.accounts, employers, (domain,) if domain else ())
+    owners = chain(row.owners, row.words) if kind_of(row.identifier) in WEAK_KINDS else ()
+    return chain(owners, row.accounts, employers, (domain,) if domain else ())

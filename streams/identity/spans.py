@@ -2,7 +2,8 @@
 
 A touch belongs to the last assertion at or before it, without end; else to the first after it, at most
 90 days later. Where more than three contacts were seen within some 90 days that contain the touch it is
-shared: nobody's, and of an account only if all of those contacts are of that account then.
+shared: nobody's, and of an account only if all of those contacts are of that account then. What would be
+a contact's that has refused profiling is nobody's, and of no account.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,6 +23,7 @@ _NEVER: Final = 1 << 62  # ms: after any time
 _Piece = tuple[int, str | None, str | None]  # a span before publishing
 Span = tuple[int | None, str | None, str | None]  # from (ms; None: since ever), contact id, account id
 NOBODY: Final[list[Span]] = [(None, None, None)]
+_NOWHERE: Final[Timeline] = [(None, "")]
 
 
 class Person(NamedTuple):
@@ -29,6 +31,12 @@ class Person(NamedTuple):
 
     contact: str
     home: Timeline
+    private: bool = False  # it has refused profiling: no anonymous history is its own
+
+    @property
+    def accounts(self) -> Timeline:
+        """Where anonymous touches of it belong; the empty account: nowhere."""
+        return _NOWHERE if self.private else self.home
 
 
 class _Cover(NamedTuple):
@@ -39,11 +47,14 @@ class _Cover(NamedTuple):
     account: str | None
 
 
-def ownership(owners: Mapping[str, Sequence[int]], people: Mapping[str, Person]) -> list[Span]:
+def ownership(
+    owners: Mapping[str, Sequence[int]], people: Mapping[str, Person], *, keeps: bool = True
+) -> list[Span]:
     """The spans of a weak identifier, ascending, the first since ever; adjacent ones differ.
 
     `owners`: per strong identifier the times (ms, at least one) at which it was asserted; `people`: the
-    contact of each of them. Of assertions at one time the smaller identifier owns.
+    contact of each of them. Of assertions at one time the smaller identifier owns. `keeps`: False where from
+    the first assertion on touches without a person are nobody's (the setting `device_policy`).
 
     >>> jane = Person("cj", [(None, "a1")])
     >>> ownership({"email:jane@acme.nl": [100 * DAY_MS]}, {"email:jane@acme.nl": jane})
@@ -51,7 +62,11 @@ def ownership(owners: Mapping[str, Sequence[int]], people: Mapping[str, Person])
     """
     asserted = sorted((at, strong) for strong, times in owners.items() for at in times)
     covers = _shared([(at, people[strong]) for at, strong in asserted])
-    return _published(_overlaid(_owned(asserted, people), covers))
+    laid = _overlaid(_owned(asserted, people), covers)
+    if not keeps and asserted:
+        first = asserted[0][0]
+        laid = [*(piece for piece in laid if piece[0] < first), (first, None, None)]
+    return _published(laid)
 
 
 def _owned(asserted: Sequence[tuple[int, str]], people: Mapping[str, Person]) -> list[_Piece]:
@@ -64,8 +79,9 @@ def _owned(asserted: Sequence[tuple[int, str]], people: Mapping[str, Person]) ->
         start = at if n else at - WINDOW_MS
         end = times[n + 1] if n + 1 < len(times) else _NEVER
         person = people[owner[at]]
-        for first, _last, account in _pieces(person.home, start, end):
-            spans.append((first, person.contact, account))
+        contact = None if person.private else person.contact
+        for first, _last, account in _pieces(person.accounts, start, end):
+            spans.append((first, contact, account or None))
     return spans
 
 
@@ -89,7 +105,7 @@ def _shared(asserted: Sequence[tuple[int, Person]]) -> list[_Cover]:
     lows, highs = [low for low, _ in crowded], [high for _, high in crowded]
     changes: dict[int, Counter[str]] = {}
     for person, first, last in _present(asserted, lows, highs):
-        for start, end, account in _pieces(person.home, first, last + 1):
+        for start, end, account in _pieces(person.accounts, first, last + 1):
             changes.setdefault(start, Counter())[account] += 1
             changes.setdefault(end, Counter())[account] -= 1
     return _covers(changes)
@@ -149,7 +165,8 @@ def _covers(changes: Mapping[int, Counter[str]]) -> list[_Cover]:
     begun = _EVER
     for at in sorted(changes):
         if there:
-            covers.append(_Cover(begun, at - 1, next(iter(there)) if len(there) == 1 else None))
+            account = next(iter(there)) if len(there) == 1 else ""
+            covers.append(_Cover(begun, at - 1, account or None))
         for account, change in changes[at].items():
             there[account] += change
             if not there[account]:

@@ -1,7 +1,8 @@
-"""IDENTITY: from statements about identifiers to one map row each. Pure; the resolution is `tenant`'s.
+"""IDENTITY: from statements about identifiers to one map row each, and how each link fared. Pure.
 
-One group of rows per tenant, one row per identifier. A map row carries the version of the batch that
-changed it; sent again it carries that of its row, whose content has been the same since.
+One group of rows per tenant, one row per identifier. A map row and evidence carry the version of the batch
+that changed them; sent again they carry that of their row, whose content has been the same since. The
+resolution is `tenant`'s.
 """
 
 from collections import defaultdict
@@ -12,16 +13,19 @@ import msgspec
 
 from schemas.identity import MapRow
 from schemas.identity import Span as MapSpan
-from schemas.internal import Employed, Link, Named, Owns, Seen
+from schemas.internal import Asserted, Employed, Evidence, Link, Named, Owns, Profiling, Seen
 from schemas.keys import partition_of
 from schemas.times import rfc3339
-from schemas.topics import LINKS, MAP
+from schemas.topics import EVIDENCE, LINKS, MAP
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
+from streams.identity import evidence
 from streams.identity.rows import Row, decode
-from streams.identity.tenant import Index, Names, Tenant
+from streams.identity.table import Index, Names, Table
+from streams.identity.tenant import Tenant
 from streams.session import unpack_version
 
-_statement = msgspec.msgpack.Decoder(Seen | Link | Owns | Named | Employed).decode
+_statement = msgspec.msgpack.Decoder(Seen | Link | Owns | Named | Employed | Profiling | Asserted).decode
+_pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 _TAKE: Final[dict[type, Callable[[Tenant, Any], None]]] = {
     Seen: Tenant.seen,
@@ -29,6 +33,8 @@ _TAKE: Final[dict[type, Callable[[Tenant, Any], None]]] = {
     Owns: Tenant.owns,
     Named: Tenant.named,
     Employed: Tenant.employed,
+    Profiling: Tenant.profiling,
+    Asserted: Tenant.asserted,
 }
 
 
@@ -42,6 +48,7 @@ class Identity:
     def __init__(self, config: StepConfig) -> None:
         self._names = Names(config.key_of)
         self._partitions = config.partitions
+        self._device_policy = config.settings.get("device_policy", "last_known")
         self._indexes: defaultdict[Group, Index] = defaultdict(Index)
 
     def recovered(self, rows: Rows) -> None:
@@ -59,22 +66,35 @@ class Identity:
             tenant = tenants.get(said.tenant)
             if tenant is None:
                 group = self._names.key_of(said.tenant)
-                tenant = Tenant(said.tenant, self._names, rows, group, self._indexes[group])
-                tenants[said.tenant] = tenant
+                table = Table(said.tenant, self._names, rows, group, self._indexes[group])
+                tenant = tenants[said.tenant] = Tenant(table, device_policy=self._device_policy)
             _TAKE[type(said)](tenant, said)
-        return [self._map_row(row, version) for tenant in tenants.values() for row in tenant.resolve()]
+        outputs: list[Output] = []
+        for tenant in tenants.values():
+            outputs += [self._map_row(row, version) for row in tenant.resolve()]
+            outputs += map(self._evidence, tenant.evidence(version))
+        return outputs
 
     def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
-        """The map row of the identifier, if it has one."""
+        """The map row of the identifier, if it has one, and how the links fared that its row tells of."""
         kept = rows.get(group, member)
         row = decode(kept) if kept is not None else None
-        return [self._map_row(row, version)] if row is not None and row.spans else []
+        if row is None:
+            return []
+        outputs = [self._map_row(row, version)] if row.spans else []
+        for partner in sorted(evidence.partners(row)):
+            outputs += map(self._evidence, evidence.fared(row, partner, version))
+        return outputs
 
     def _map_row(self, row: Row, version: Version) -> Output:
         key = self._names.member(row.tenant, row.identifier)
         spans = [
-            MapSpan(None if since is None else rfc3339(since), contact, account)
-            for since, contact, account in row.spans
+            MapSpan(None if since is None else rfc3339(since), contact, account, not n and bool(row.places))
+            for n, (since, contact, account) in enumerate(row.spans)
         ]
-        value = MapRow(row.tenant, row.identifier, unpack_version(version), spans, row.accounts)
+        value = MapRow(row.tenant, row.identifier, unpack_version(version), spans, row.accounts, row.places)
         return Output(MAP.name, partition_of(key, self._partitions), key, _json(value))
+
+    def _evidence(self, told: Evidence) -> Output:
+        key = self._names.key_of(told.tenant, "link", told.a, told.b, told.source)
+        return Output(EVIDENCE.name, partition_of(key, self._partitions), key, _pack(told))

@@ -94,13 +94,11 @@ class Oracle:
         return min(cluster, key=lambda one: (self.seen[one], KEY_OF(TENANT, one)))
 
     def _holding(self) -> list[Link]:
-        links: dict[tuple[str, str, str, int], Link] = {}
+        told: defaultdict[tuple[str, str, str, int], list[int]] = defaultdict(list)
         partners: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         for one in self.said:
             if isinstance(one, Link):
-                known = links.setdefault((one.a, one.b, one.source, one.rank), one)
-                if one.at < known.at:
-                    links[one.a, one.b, one.source, one.rank] = one
+                told[one.a, one.b, one.source, one.rank].append(one.at)
                 partners[one.a, one.rank].add(one.b)
                 partners[one.b, one.rank].add(one.a)
 
@@ -108,7 +106,11 @@ class Oracle:
             bound = ACCOUNT_PARTNERS if one in ACCOUNTS and rank < 3 else PARTNERS
             return len(partners[one, rank]) > bound
 
-        return [one for one in links.values() if not inert(one.a, one.rank) and not inert(one.b, one.rank)]
+        links = [
+            Link(TENANT, *pair, max(min(at), max(at) // DAY_MS * DAY_MS) if pair[0] in ACCOUNTS else min(at))
+            for pair, at in told.items()
+        ]
+        return [one for one in links if not inert(one.a, one.rank) and not inert(one.b, one.rank)]
 
     def _clusters(self, kinds: set[str], links: list[Link], *, later_first: bool) -> list[list[str]]:
         clusters = [{one} for one in self.seen if one in kinds]

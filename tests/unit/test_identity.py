@@ -6,16 +6,16 @@ import msgspec
 import pytest
 
 from schemas.identity import MapRow
-from schemas.internal import CRM, ERP, OTHER, STEWARD, Employed, Link, Named, Owns, Seen
+from schemas.internal import CRM, ERP, OTHER, STEWARD, Employed, Evidence, Link, Named, Owns, Seen
 from schemas.keys import hasher, partition_of
 from schemas.times import DAY_MS, from_rfc3339
-from schemas.topics import LINKS, MAP
+from schemas.topics import EVIDENCE, LINKS, MAP
 from streams.core import Record, StepConfig
 from streams.fragments.row import NAMED as FRAGMENTS_NAMED
 from streams.identity.rows import NAMED
 from streams.identity.spans import Person, ownership
 from streams.identity.step import Identity
-from streams.identity.tenant import Index
+from streams.identity.table import Index
 from streams.session import Session
 
 KEY_OF = hasher("secret")
@@ -25,6 +25,7 @@ Statement = Seen | Link | Owns | Named | Employed
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.json.Decoder(MapRow).decode
+_evidence = msgspec.msgpack.Decoder(Evidence).decode
 
 
 def day(n: float) -> int:
@@ -60,14 +61,19 @@ class Map:
         self.session = Session(Identity(CONFIG), 0, 0)
         self.session.claimed(1)
         self.rows: dict[str, MapRow] = {}
+        self.evidence: dict[tuple[str, str, str], Evidence] = {}
+        self.told: list[Evidence] = []
         for one in said:
             self.say(one)
 
     def say(self, *said: Statement) -> list[str]:
         """The identifiers whose map rows were sent."""
         records = [Record(LINKS.name, 0, n, 0, None, _encode(one)) for n, one in enumerate(said)]
-        sent = [_decode(output.value) for output in self.session.work(records, 0).outputs]
+        outputs = self.session.work(records, 0).outputs
+        sent = [_decode(output.value) for output in outputs if output.topic == MAP.name]
         self.rows |= {row.identifier: row for row in sent}
+        self.told = [_evidence(output.value) for output in outputs if output.topic == EVIDENCE.name]
+        self.evidence |= {(one.a, one.b, one.source): one for one in self.told}
         return [row.identifier for row in sent]
 
     def at(self, identifier: str, time: float) -> tuple[str | None, str | None]:
@@ -169,7 +175,7 @@ def test_the_links_of_a_bot_cost_its_row_nothing() -> None:
     key = KEY_OF("t", "user_id:7")
     bytes_before = len(found.session.rows.get(KEY_OF("t"), key) or b"")
     assert found.say(link("user_id:7", "email:x@junk.nl", 99)) == ["email:x@junk.nl"]
-    assert len(found.session.rows.get(KEY_OF("t"), key) or b"") == bytes_before < 200
+    assert len(found.session.rows.get(KEY_OF("t"), key) or b"") == bytes_before < 1_000
 
 
 # Accounts
@@ -527,4 +533,5 @@ def test_tenants_have_nothing_in_common() -> None:
         ],
         0,
     )
-    assert {_decode(output.value).tenant for output in work.outputs} == {"other"}
+    rows = [_decode(output.value) for output in work.outputs if output.topic == MAP.name]
+    assert {row.tenant for row in rows} == {"other"}
