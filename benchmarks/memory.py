@@ -19,8 +19,9 @@ from benchmarks.processes import resident_bytes
 from schemas import topics
 from schemas.times import rfc3339
 from streams.core import Output
+from streams.embedded import free_port
 from streams.producer import Sender
-from streams.run import Drain, free_port
+from streams.run import Drain
 from streams.summary import STATEFUL
 from streams.topics import ensure
 from streams.worker import STEPS

@@ -19,7 +19,8 @@ import idna
 import phonenumbers
 from tldextract import TLDExtract
 
-DEFAULT_COUNTRY: Final = "NL"  # of phone numbers without country code
+from schemas.message import DEFAULT_COUNTRY
+
 COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166, those that have phone numbers
 NAMESPACED_KINDS: Final = ("contact_id", "account_id", "customer_number")  # each CRM and ERP counts its own
 

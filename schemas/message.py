@@ -17,6 +17,7 @@ ID_BYTES: Final = 128  # of event_id, type, source, tenant, channel, and the ids
 IDENTIFIER_BYTES: Final = 256  # of one identifier, account key or topic, in UTF-8
 
 DEFAULT_TENANT: Final = "default"
+DEFAULT_COUNTRY: Final = "NL"  # of phone numbers without country code
 
 Message = TypeVar("Message")
 

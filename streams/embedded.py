@@ -16,6 +16,7 @@ import fcntl
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -44,6 +45,7 @@ ENDING_SECONDS = 10.0  # how long to wait for the children of a process that was
 BUSY_SECONDS = 30.0  # how long a command that asks waits for its turn
 PROBE_SECONDS = 1.0
 POLL_SECONDS = 0.05
+PORTS = range(20_000, 32_000)  # below those that Linux and macOS give to outgoing connections
 TRIES = 3  # to start the broker on a free port, which somebody may take before it does
 
 # Kafka's Metadata request, version 1: size, key, version, correlation id, no client id, about no topic.
@@ -171,7 +173,7 @@ class Stack:
         tries = 1 if self._kafka_port else TRIES
         while True:
             tries -= 1
-            port = self._kafka_port or _free_port()
+            port = self._kafka_port or free_port()
             broker = self._launch("Kafka", _broker_command(port), {"NO_COLOR": "1"})
             try:
                 broker.wait_until(partial(knows_topics, port), BROKER_SECONDS)
@@ -313,10 +315,13 @@ def _broker_program() -> str:
         raise StackError(f"there is no embedded broker for this machine: {error}") from error
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A loopback port that is free now, and that no outgoing connection takes before its child listens."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise StackError("no port is free")
 
 
 def _check_port(port: int, option: str) -> None:

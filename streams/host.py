@@ -1,5 +1,6 @@
 """What a worker process is built on: a Faust app on the session transport, its agents, sender, status."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 FETCH_BYTES = 1 << 20  # of one partition per fetch: about 2,000 touchpoints
 PRODUCE_BYTES = 512 << 10  # of one produce batch
 NEVER_SECONDS = 10 * 365 * 86_400.0
-REQUEST_BYTES = 16 << 20  # no record of ours comes near
 
 
 def make_app(settings: Settings, group: str, web: bool) -> faust.App:
@@ -44,7 +44,6 @@ def make_app(settings: Settings, group: str, web: bool) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
         producer_max_batch_size=PRODUCE_BYTES,
-        producer_max_request_size=REQUEST_BYTES,
         producer_linger=0.0,
         broker_check_crcs=False,
         broker_session_timeout=session,
@@ -114,7 +113,6 @@ class Host(ABC):
             key_serializer="raw",
             value_serializer="raw",
             partitions=self.settings.partitions,
-            maxsize=64,  # batches on their way to the agent, which hands them over at once
         )
 
         async def agent(batches: Any) -> None:
@@ -125,6 +123,11 @@ class Host(ABC):
                     self.crash(error)
 
         self.app.agent(channel, name=step)(agent)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A task that should go on has ended: crash with what it raised, if anything."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.crash(error)
 
     def crash(self, error: BaseException) -> None:
         """End the worker: what it had not acknowledged is done again by the next."""

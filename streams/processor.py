@@ -1,7 +1,6 @@
 """The processor: the pure steps behind their agents, a runner per lease."""
 
 import asyncio
-from functools import partial
 
 import faust
 
@@ -41,7 +40,7 @@ class Processor(Host):
         if id(lease) not in self._running:
             task = asyncio.ensure_future(self._runner(lease).run())
             self._running[id(lease)] = task
-            task.add_done_callback(partial(self._ended, id(lease)))
+            task.add_done_callback(lambda ended: self._left(id(lease), ended))
 
     def _runner(self, lease: Lease) -> Runner:
         step = self._steps[lease.step]
@@ -54,7 +53,7 @@ class Processor(Host):
             live=settings.live,
             tick_ms=int(settings.tick_seconds * 1000),
             settle_ms=int(settings.settle_seconds * 1000),
-            settings={"trust_headers": settings.trust_headers},
+            settings=settings.of_steps,
         )
         session = Session(step(config), settings.generation, lease.partition)
         log = self._log(lease) if step.stateful else None
@@ -69,10 +68,9 @@ class Processor(Host):
         name = topics.changelog(self.settings.group, lease.step).name
         return KafkaLog(name, lease.partition, self.sender, self._reader)
 
-    def _ended(self, key: int, task: asyncio.Task[None]) -> None:
+    def _left(self, key: int, task: asyncio.Task[None]) -> None:
         self._running.pop(key, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.crash(error)
+        self.ended(task)
 
     async def stop(self) -> None:
         """Close what was opened here."""

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import random
-import socket
 import sys
 from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -26,7 +24,7 @@ from schemas import topics
 from schemas.deadletter import PREFIX_BYTES
 from streams.children import Child
 from streams.core import Output
-from streams.embedded import Stack, StackError
+from streams.embedded import Stack, free_port
 from streams.producer import Sender
 from streams.settings import Settings
 
@@ -35,13 +33,11 @@ LONGEST_LINE = 512 << 10  # bytes; of a longer one only a prefix, its size and i
 POLL_SECONDS = 0.05  # between two looks at the workers
 READ_SECONDS = 0.01  # between two looks for lines
 
-PORTS = range(20_000, 32_000)  # below those that Linux and macOS give to outgoing connections
-
 STOP_SECONDS = 5.0  # for a worker to end what it is doing
 
 STEPS = ("ingest", "fragments", "identity", "journeys", "sink")
 
-INPUTS = {topics.TOUCHPOINTS.name}
+INPUTS = frozenset(topic.name for topic in topics.INPUTS)
 
 
 class Wrapped(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,7 +67,7 @@ def numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 def as_output(line: bytes, partition: int) -> Output:
     """The record of a line: a touchpoint, or `{"topic": …, "message": …}` for the topic it names.
 
-    What names a topic that nothing reads goes to `touchpoints` as it is, and is refused there with a reason.
+    What names a topic that is no input goes to `touchpoints` as it is, and is refused there with a reason.
 
     >>> as_output(b'{"topic": "touchpoints", "message": {"event_id": "1"}}', 0).value
     b'{"event_id": "1"}'
@@ -143,15 +139,6 @@ async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Cal
 def state_file(stack: Stack) -> Path:
     """Where the steps of the embedded stack keep their state."""
     return stack.state_dir / "state.sqlite"
-
-
-def free_port() -> int:
-    """A loopback port that is free now, and that no outgoing connection takes before its child listens."""
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise StackError("no port is free")
 
 
 @dataclass
@@ -281,9 +268,7 @@ class Run:
             http = await parts.enter_async_context(
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
             )
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._stack.kafka, max_batch_size=1 << 20, max_request_size=16 << 20
-            )
+            producer = AIOKafkaProducer(bootstrap_servers=self._stack.kafka, max_batch_size=1 << 20)
             await producer.start()
             parts.push_async_callback(producer.stop)
             sender = Sender(producer)
@@ -327,10 +312,11 @@ class Run:
 
 
 def _processed(reports: Iterable[Mapping[str, Any]]) -> int:
-    """How many records of `touchpoints` INGEST has committed."""
+    """How many records from outside INGEST has committed."""
     return sum(
-        session["topics"][topics.TOUCHPOINTS.name]["committed"]
+        at["committed"]
         for report in reports
         for session in report["sessions"]
-        if topics.TOUCHPOINTS.name in session["topics"]
+        for topic, at in session["topics"].items()
+        if topic in INPUTS
     )

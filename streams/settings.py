@@ -1,13 +1,21 @@
 """Settings: environment variables `JOURNEYS_*`. A bad value stops the start and names itself."""
 
+import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.message import DEFAULT_COUNTRY
 
 PREFIX = "JOURNEYS_"
+
+NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")  # no slash, and nothing that a number is written without
 
 
 def _addresses(broker: str) -> str:
@@ -32,6 +40,57 @@ def _secret(text: str) -> str:
     if not 0 < len(text.encode()) <= 64:
         raise ValueError("must have 1 to 64 bytes in UTF-8")
     return text
+
+
+def _table(given: object) -> dict[str, str]:
+    """A JSON object of texts, as it stands in the environment."""
+    try:
+        table = json.loads(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
+        raise ValueError('is no JSON object of texts; write e.g. {"a": "b"}')
+    return {key.strip(): text for key, text in table.items()}
+
+
+def _by_source(table: dict[str, str]) -> dict[str, str]:
+    return {source.lower(): text for source, text in table.items()}
+
+
+def _zones(table: dict[str, str]) -> dict[str, str]:
+    for source, zone in table.items():
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{zone!r}, of {source!r}, is no time zone; write e.g. Europe/Amsterdam"
+            ) from None
+    return _by_source(table)
+
+
+def _namespaces(table: dict[str, str]) -> dict[str, str]:
+    for source, namespace in table.items():
+        if not NAMESPACE.fullmatch(namespace):
+            raise ValueError(
+                f"{namespace!r}, of {source!r}, is no namespace: 1 to 32 letters, digits, - and _"
+            )
+    return _by_source(table)
+
+
+def _country(text: str) -> str:
+    from schemas.identifiers import COUNTRIES  # slow to import, and seldom needed here
+
+    country = text.strip().upper()
+    if country not in COUNTRIES:
+        raise ValueError(f"{text!r} is no country; write two letters as ISO 3166 has them, e.g. NL")
+    return country
+
+
+def _countries(table: dict[str, str]) -> dict[str, str]:
+    return {tenant: _country(country) for tenant, country in table.items()}
+
+
+Table = Annotated[dict[str, str], NoDecode, BeforeValidator(_table)]
 
 
 class Settings(BaseSettings):
@@ -82,7 +141,31 @@ class Settings(BaseSettings):
     trust_headers: bool = Field(
         False, description="tenant and source come from the headers journeys-tenant and journeys-source"
     )
+    zones: Annotated[Table, AfterValidator(_zones)] = Field(
+        {}, description="source -> time zone (IANA) of its times without offset, a JSON object"
+    )
+    namespaces: Annotated[Table, AfterValidator(_namespaces)] = Field(
+        {},
+        description="source -> namespace of its contact_id, account_id and customer_number, a JSON object; "
+        "keeps the ids of two CRMs apart; never changes",
+    )
+    country: Annotated[str, AfterValidator(_country)] = Field(
+        DEFAULT_COUNTRY, description="country (ISO 3166) of phone numbers without country code"
+    )
+    countries: Annotated[Table, AfterValidator(_countries)] = Field(
+        {}, description="tenant -> the same, a JSON object"
+    )
+    device_policy: Literal["last_known", "anonymous"] = Field(
+        "last_known",
+        description="whose an anonymous touch on a known person's device is: that person's, or nobody's",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of the worker's log")
+
+    @property
+    def of_steps(self) -> dict[str, Any]:
+        """What steps are told (`StepConfig.settings`)."""
+        names = ("trust_headers", "zones", "namespaces", "country", "countries", "device_policy")
+        return {name: getattr(self, name) for name in names}
 
 
 def address(dsn: str) -> str:
@@ -107,6 +190,8 @@ def shown_value(settings: Settings, name: str) -> str:
         return str(value).replace(f":{password}@", ":…@", 1)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
 
 

@@ -15,8 +15,8 @@ from schemas.times import from_rfc3339, rfc3339
 from schemas.touchpoint import FACT_TYPES
 from streams import topics
 from streams.clickhouse import connect, migrate
-from streams.embedded import Stack, StackError
-from streams.run import INPUTS, Progress, Run, Worked, Workers, free_port, state_file
+from streams.embedded import Stack, StackError, free_port
+from streams.run import INPUTS, Progress, Run, Worked, Workers, state_file
 from streams.settings import Settings
 from streams.store import Disk
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from schemas.identifiers import is_free_mail
 from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Touch
 from schemas.keys import hasher
-from schemas.topics import DEAD
+from schemas.topics import DEAD, TOUCHPOINTS
 from streams.core import Record, Rows, StepConfig
 from streams.ingest.step import Ingest
+from streams.ingest.values import nameless
 from streams.run import as_output
 from streams.settings import Settings
 
@@ -56,7 +56,7 @@ def findings(
             generation=0,
             key_of=hasher(settings.hash_key),
             live=False,
-            settings={"trust_headers": settings.trust_headers},
+            settings=settings.of_steps,
         )
     )
     now = int(time() * 1000)
@@ -67,6 +67,9 @@ def findings(
         if first.topic == DEAD.name:
             told = {name: value.decode() for name, value in first.headers}
             yield Finding(number, told["reason"], told["field"], told["error"])
+            continue
+        if fed.topic != TOUCHPOINTS.name:
+            yield None
             continue
         made = _touch(first.value or b"")
         if made.type_name:
@@ -81,10 +84,6 @@ def _unattributed(number: int, made: Touch) -> Finding:
         for kind in kinds:
             if kind in values:
                 field, value = f"{where}.{kind}", values[kind]
-                free = kind == "domain" and is_free_mail(str(value).strip())
-                why = (
-                    "is a free-mail domain, so it names no firm" if free else "names neither person nor firm"
-                )
                 shown = json.dumps(value, ensure_ascii=False)
-                return Finding(number, "unattributed", field, f"{field}: {shown} {why}")
+                return Finding(number, "unattributed", field, f"{field}: {shown} {nameless(kind, value)}")
     return Finding(number, "unattributed", "", "every identifier and account key is null")

@@ -18,13 +18,13 @@ from schemas.topics import ALL, Topic, changelog
 from streams import topics
 from streams.children import WHY
 from streams.core import Step
+from streams.embedded import free_port
 from streams.fragments.step import Fragments
 from streams.host import Host, make_app
 from streams.identity.step import Identity
 from streams.ingest.step import Ingest
 from streams.journeys.step import Journeys
 from streams.processor import Processor
-from streams.run import free_port
 from streams.settings import Settings
 from streams.sink.agent import INPUTS, Sink
 from streams.sink.insert import Inserter, Server

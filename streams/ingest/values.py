@@ -8,7 +8,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.identifiers import (
-    DEFAULT_COUNTRY,
     NAMESPACED_KINDS,
     NOBODY,
     Identified,
@@ -19,7 +18,7 @@ from schemas.identifiers import (
     is_role_mailbox,
 )
 from schemas.internal import ISSUED_KINDS
-from schemas.message import ID_BYTES, IDENTIFIER_BYTES, RefusedError, show
+from schemas.message import DEFAULT_COUNTRY, ID_BYTES, IDENTIFIER_BYTES, RefusedError, show
 from schemas.times import from_rfc3339
 
 EARLIEST_MS: Final = from_rfc3339("2000-01-01T00:00:00Z")

@@ -52,16 +52,12 @@ class Sink(Host):
         self._arrived.set()
         if self._working is None:
             self._working = asyncio.ensure_future(self._run())
-            self._working.add_done_callback(self._ended)
+            self._working.add_done_callback(self.ended)
 
     async def stop(self) -> None:
         """End the writing; what was not acknowledged is written again by the next."""
         if self._working is not None:
             self._working.cancel()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.crash(error)
 
     async def _run(self) -> None:
         while True:

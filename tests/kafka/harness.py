@@ -28,8 +28,7 @@ from kafka.errors import KafkaError
 from schemas.topics import EVENTS, MAP, PROFILES, TOUCHPOINTS
 from streams import clickhouse, topics
 from streams.children import Child
-from streams.embedded import pings
-from streams.run import free_port
+from streams.embedded import free_port, pings
 from streams.settings import Settings
 from streams.status import Sample, reads, status, steps_of, take
 from streams.summary import STATEFUL

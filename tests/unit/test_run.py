@@ -12,20 +12,18 @@ from typing import Any, cast
 
 import pytest
 
-import streams.run
+import streams.embedded
 from schemas.deadletter import PREFIX_BYTES
 from streams.core import Output
-from streams.embedded import StackError
+from streams.embedded import PORTS, StackError, free_port
 from streams.producer import Sender
 from streams.run import (
     BLOCK_LINES,
     LONGEST_LINE,
-    PORTS,
     Drain,
     Reading,
     as_output,
     feed,
-    free_port,
     read_lines,
 )
 
@@ -213,7 +211,7 @@ def test_a_free_port_is_none_that_an_outgoing_connection_may_get(monkeypatch: py
         assert made.getsockname()[1] not in PORTS
     assert {free_port() for _ in range(20)} <= set(PORTS)
     with socket.create_server(("127.0.0.1", free_port())) as taken:
-        monkeypatch.setattr(streams.run, "PORTS", [taken.getsockname()[1]])
+        monkeypatch.setattr(streams.embedded, "PORTS", [taken.getsockname()[1]])
         with pytest.raises(StackError, match="no port is free"):
             free_port()
 
