@@ -15,13 +15,14 @@ PEOPLE: Final = "people"  # the source of what people say
 INERT: Final = "one of the two has too many partners at this rank of trust"  # whichever it is, or both
 
 
-def partners(row: Row) -> set[str]:
-    """With whom the row has links, as sources or people say."""
-    return set() if kind_of(row.identifier) in WEAK_KINDS else {*row.links, *row.words}
+def all_fared(row: Row, version: bytes) -> Iterator[Evidence]:
+    """How all links fared of which this row tells."""
+    for partner in sorted({*row.links, *row.words}):
+        yield from fared(row, partner, version)
 
 
 def fared(row: Row, partner: str, version: bytes) -> Iterator[Evidence]:
-    """How the links of a pair fared, as far as this row tells."""
+    """How the links of a pair fared, as far as this row tells. What is said of weak ones is no link."""
     smaller = row.identifier < partner
     a, b = (row.identifier, partner) if smaller else (partner, row.identifier)
     inert, refusal = row.fared.get(partner, HELD)
@@ -35,6 +36,8 @@ def fared(row: Row, partner: str, version: bytes) -> Iterator[Evidence]:
             yield Evidence(row.tenant, a, b, source, rank, at, "inert", INERT, version)
         elif smaller:
             yield Evidence(row.tenant, a, b, source, rank, at, state, reason, version)
+    if not smaller or kind_of(row.identifier) in WEAK_KINDS:
+        return
     linked = [one.at for one in row.words.get(partner, ()) if one.what == LINK]
-    if linked and smaller:
+    if linked:
         yield Evidence(row.tenant, a, b, PEOPLE, STEWARD, linked[-1], state, reason, version)

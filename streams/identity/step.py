@@ -82,8 +82,7 @@ class Identity:
         if row is None:
             return []
         outputs = [self._map_row(row, version)] if row.spans else []
-        for partner in sorted(evidence.partners(row)):
-            outputs += map(self._evidence, evidence.fared(row, partner, version))
+        outputs += map(self._evidence, evidence.all_fared(row, version))
         return outputs
 
     def _map_row(self, row: Row, version: Version) -> Output:

@@ -15,20 +15,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import MapRow
-from schemas.internal import Employed, Link, Named, Owns, Seen, kind_of
+from schemas.internal import Asserted, Employed, Evidence, Link, Named, Owns, Profiling, Seen, kind_of
 from schemas.keys import hasher
-from schemas.times import DAY_MS, from_rfc3339
-from schemas.topics import LINKS, MAP
+from schemas.times import DAY_MS, from_rfc3339, rfc3339
+from schemas.topics import EVIDENCE, LINKS, MAP
 from streams.core import Output, Record, StepConfig
 from streams.identity import resolver, rows
 from streams.identity.step import Identity
 from streams.session import CLAIM, Session, pack_version
 
 KEY_OF = hasher("secret")
-CONFIG = StepConfig(partition=0, partitions=4, generation=0, key_of=KEY_OF)
 TENANT = "t"
 BEFORE = 0  # a time before all of them
-PARTNERS, ACCOUNT_PARTNERS, OWNERS, NAMED = 3, 4, 5, 2  # small bounds, so that a small set reaches them
+PARTNERS, ACCOUNT_PARTNERS, OWNERS, NAMED, WORDS = (
+    3,
+    4,
+    5,
+    2,
+    3,
+)  # small bounds, so that a small set reaches them
 
 STRONG = (
     *(f"contact_id:{n}" for n in range(3)),
@@ -51,10 +56,19 @@ DOMAINS = {"acme.nl": "domain:acme.nl", "sub.beta.nl": "domain:beta.nl", "beta.n
 STRENGTH = {kind: n for n, kind in enumerate(dict.fromkeys(kind_of(one) for one in (*STRONG, *ACCOUNTS)))}
 LIMITS = {"contact_id": 1, "user_id": 1, "email": 3, "account_id": 1, "vat_number": 1}
 RANKS = {"steward": 0, "crm": 1, "crm2": 1, "erp": 2, "web": 3}
+REFUSALS = {
+    "contact_id": "two CRM contact ids",
+    "user_id": "two log-ins",
+    "email": "more than three e-mail addresses",
+    "account_id": "two CRM accounts",
+    "vat_number": "two VAT numbers",
+}
 WINDOW = 90 * DAY_MS
 
-Statement = Seen | Link | Owns | Named | Employed
-Content = tuple[list[tuple[int | None, str | None, str | None]], dict[str, str]]
+Statement = Seen | Link | Owns | Named | Employed | Profiling | Asserted
+Span = tuple[int | None, str | None, str | None, bool]
+Content = tuple[list[Span], dict[str, str], dict[str, str]]  # spans, accounts, places
+Fared = tuple[str, str, int | None]  # state, reason, time (of what is inert: none)
 
 
 # The oracle
@@ -66,23 +80,29 @@ class Oracle:
 
     said: set[Statement]
     most_owners: int = OWNERS
+    device_policy: str = "last_known"
     seen: dict[str, int] = field(default_factory=dict)
+    words: dict[tuple[str, str], list[Asserted]] = field(default_factory=dict)  # per pair; the last stands
+    links: list[Link] = field(default_factory=list)  # one per pair and source, at the time that counts
     contact: dict[str, str] = field(default_factory=dict)  # strong identifier -> contact id
     members: dict[str, list[str]] = field(default_factory=dict)  # contact id -> strong identifiers
     account: dict[str, str] = field(default_factory=dict)  # account key -> account id
+    cluster: dict[str, list[str]] = field(default_factory=dict)  # strong identifier or account key
 
     def __post_init__(self) -> None:
+        self._hear()
         for one in self.said:
+            if isinstance(one, Asserted) and not any(one in words for words in self.heard.values()):
+                continue
             for name in ("identifier", "account", "a", "b", "weak", "strong"):
                 if mentioned := getattr(one, name, None):
                     self._mention(mentioned, one.at)
                     if kind_of(mentioned) == "email" and (domain := firm(mentioned)):
                         self._mention(domain, one.at)
-        holding = self._holding()
-        for cluster in self._clusters(set(ACCOUNTS), holding, later_first=True):
+        for cluster in self._clusters(set(ACCOUNTS), later_first=True):
             account = "a" + KEY_OF(TENANT, "account", self._first(cluster)).hex()[:15]
             self.account |= dict.fromkeys(cluster, account)
-        for cluster in self._clusters(set(STRONG), holding, later_first=False):
+        for cluster in self._clusters(set(STRONG), later_first=False):
             contact = "c" + KEY_OF(TENANT, "contact", self._first(cluster)).hex()[:15]
             self.members[contact] = cluster
             self.contact |= dict.fromkeys(cluster, contact)
@@ -93,26 +113,41 @@ class Oracle:
     def _first(self, cluster: list[str]) -> str:
         return min(cluster, key=lambda one: (self.seen[one], KEY_OF(TENANT, one)))
 
-    def _holding(self) -> list[Link]:
+    def _hear(self) -> None:
+        self.heard: defaultdict[tuple[str, str], set[Asserted]] = defaultdict(set)
+        for one in self.said:
+            if not isinstance(one, Asserted) or one.assertion == "parent" or one.a == one.b:
+                continue
+            a, b = sorted((one.a, one.b))
+            among = [{*STRONG}, {*ACCOUNTS}, {*WEAK}]
+            classes = sorted(n for n, names in enumerate(among) for name in (a, b) if name in names)
+            if classes == [1, 1] or (classes in ([0, 0], [0, 2]) and one.assertion != "alias"):
+                self.heard[a, b].add(one)
+        for pair, words in self.heard.items():
+            latest = sorted({(w.at, w.event_id, what(w), w.by) for w in words})[-WORDS:]
+            self.words[pair] = [Asserted(TENANT, e, said, *pair, at, by) for at, e, said, by in latest]
         told: defaultdict[tuple[str, str, str, int], list[int]] = defaultdict(list)
-        partners: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         for one in self.said:
             if isinstance(one, Link):
                 told[one.a, one.b, one.source, one.rank].append(one.at)
-                partners[one.a, one.rank].add(one.b)
-                partners[one.b, one.rank].add(one.a)
+        for pair, at in told.items():
+            last = max(at) // DAY_MS * DAY_MS if pair[0] in ACCOUNTS else min(at)
+            self.links.append(Link(TENANT, *pair, max(min(at), last)))
 
-        def inert(one: str, rank: int) -> bool:
-            bound = ACCOUNT_PARTNERS if one in ACCOUNTS and rank < 3 else PARTNERS
-            return len(partners[one, rank]) > bound
+    def standing(self, a: str, b: str) -> str:
+        words = self.words.get((min(a, b), max(a, b)))
+        return what(words[-1]) if words else ""
 
-        links = [
-            Link(TENANT, *pair, max(min(at), max(at) // DAY_MS * DAY_MS) if pair[0] in ACCOUNTS else min(at))
-            for pair, at in told.items()
-        ]
-        return [one for one in links if not inert(one.a, one.rank) and not inert(one.b, one.rank)]
+    def _inert(self, link: Link) -> bool:
+        for one in (link.a, link.b):
+            partners = {
+                o.a if o.b == one else o.b for o in self.links if one in (o.a, o.b) and o.rank == link.rank
+            }
+            if len(partners) > (ACCOUNT_PARTNERS if one in ACCOUNTS and link.rank < 3 else PARTNERS):
+                return True
+        return False
 
-    def _clusters(self, kinds: set[str], links: list[Link], *, later_first: bool) -> list[list[str]]:
+    def _clusters(self, kinds: set[str], *, later_first: bool) -> list[list[str]]:
         clusters = [{one} for one in self.seen if one in kinds]
 
         def order(one: Link) -> tuple[object, ...]:
@@ -120,13 +155,85 @@ class Oracle:
             time = -one.at if later_first else one.at
             return one.rank, time, strengths, KEY_OF(TENANT, one.a, one.b, one.source)
 
-        for one in sorted((one for one in links if one.a in kinds), key=order):
-            ends = [cluster for cluster in clusters if one.a in cluster or one.b in cluster]
+        def join(a: str, b: str, limits: dict[str, int]) -> None:
+            nonlocal clusters
+            ends = [cluster for cluster in clusters if a in cluster or b in cluster]
             together = set().union(*ends)
             values = [kind_of(member) for member in together]
-            if len(ends) == 2 and all(values.count(kind) <= most for kind, most in LIMITS.items()):
-                clusters = [cluster for cluster in clusters if cluster not in ends] + [together]
-        return [sorted(cluster) for cluster in clusters]
+            if any(values.count(kind) > most for kind, most in limits.items()):
+                return
+            if any(self.standing(x, y) == "cannot_link" for x in together for y in together if x < y):
+                return
+            clusters = [cluster for cluster in clusters if cluster not in ends] + [together]
+
+        held = [
+            o
+            for o in self.links
+            if o.a in kinds and not self._inert(o) and self.standing(o.a, o.b) != "unlink"
+        ]
+        for one in sorted(held, key=order):
+            join(one.a, one.b, LIMITS)
+        people = [
+            words[-1] for pair, words in self.words.items() if {*pair} <= kinds and what(words[-1]) == "link"
+        ]
+        for word in sorted(people, key=lambda one: (one.at, one.event_id, one.by, one.a, one.b)):
+            join(word.a, word.b, {})
+        found = [sorted(cluster) for cluster in clusters]
+        self.cluster |= {member: cluster for cluster in found for member in cluster}
+        return found
+
+    def evidence(self) -> dict[tuple[str, str, str], Fared]:
+        """How every link fared."""
+        found: dict[tuple[str, str, str], Fared] = {}
+        for one in self.links:
+            at = min(o.at for o in self.said if isinstance(o, Link) and key(o) == key(one))
+            inert = ("inert", "one of the two has too many partners at this rank of trust", None)
+            found[one.a, one.b, one.source] = inert if self._inert(one) else (*self._fared(one.a, one.b), at)
+        for pair, words in self.words.items():
+            linked = [one.at for one in words if what(one) == "link"]
+            if linked and not {*pair} & {*WEAK}:
+                found[*pair, "people"] = (*self._fared(*pair), linked[-1])
+        return found
+
+    def _fared(self, a: str, b: str) -> tuple[str, str]:
+        if self.standing(a, b) in ("unlink", "cannot_link"):
+            word = self.words[a, b][-1]
+            return ("void" if what(word) == "unlink" else "refused"), in_words(word)
+        one, other = self.cluster[a], self.cluster[b]
+        if one == other:
+            return "held", ""
+        apart = [
+            words[-1]
+            for (x, y), words in self.words.items()
+            if what(words[-1]) == "cannot_link" and ((x in one and y in other) or (y in one and x in other))
+        ]
+        if apart:
+            return "refused", in_words(max(apart, key=lambda w: (w.at, w.event_id, w.by, w.a, w.b)))
+        values, others = [kind_of(m) for m in one], [kind_of(m) for m in other]
+        for kind, most in LIMITS.items():
+            if values.count(kind) and others.count(kind) and values.count(kind) + others.count(kind) > most:
+                return "refused", REFUSALS[kind]
+        raise AssertionError("a link that nothing is in the way of does not hold")
+
+    def private(self, contact: str) -> bool:
+        return any(self.refuses(member) for member in self.members[contact])
+
+    def refuses(self, identifier: str) -> bool:
+        words = [
+            (o.at, not o.given) for o in self.said if isinstance(o, Profiling) and o.identifier == identifier
+        ]
+        return max(words, default=(0, False))[1]
+
+    def asserted(self, weak: str) -> list[tuple[int, str]]:
+        """The assertions of a weak identifier that count."""
+        owns = [(one.at, one.strong) for one in self.said if isinstance(one, Owns) and one.weak == weak]
+        if len({strong for _, strong in owns}) > self.most_owners:
+            return []
+        owns = [(at, strong) for at, strong in owns if self.standing(weak, strong) in ("", "link")]
+        people = [
+            words[-1] for pair, words in self.words.items() if weak in pair and what(words[-1]) == "link"
+        ]
+        return owns + [(one.at, one.a if one.b == weak else one.b) for one in people]
 
     def account_at(self, contact: str, address: str | None, time: int) -> str:
         """The account of a contact at a time, for a touch with this address."""
@@ -157,8 +264,9 @@ class Oracle:
 
     def owner_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
         """The contact and account of a weak identifier at a time."""
-        owns = [(one.at, one.strong) for one in self.said if isinstance(one, Owns) and one.weak == weak]
-        if not owns or len({strong for _, strong in owns}) > self.most_owners:
+        owns = self.asserted(weak)
+        keeps = self.device_policy == "last_known" or kind_of(weak) == "phone"
+        if not owns or self.refuses(weak) or (not keeps and time >= min(owns)[0]):
             return None, None
         contacts: set[str] = set()
         marks = {time, time - WINDOW, *(at for at, _ in owns), *(at - WINDOW for at, _ in owns)}
@@ -169,18 +277,19 @@ class Oracle:
                     contacts |= inside
         if contacts:
             accounts = {self.account_at(contact, None, time) for contact in contacts}
-            return None, accounts.pop() if len(accounts) == 1 else None
+            one_known = len(accounts) == 1 and not any(self.private(contact) for contact in contacts)
+            return None, accounts.pop() if one_known else None
         before = [(-at, strong) for at, strong in owns if at <= time]
         after = [(at, strong) for at, strong in owns if time < at <= time + WINDOW]
-        if not before and not after:
+        contact = self.contact[min(before or after)[1]] if before or after else None
+        if contact is None or self.private(contact):
             return None, None
-        contact = self.contact[min(before or after)[1]]
         return contact, self.account_at(contact, None, time)
 
     def content(self) -> dict[str, Content]:
         """Spans and accounts of every identifier that has a map row."""
         found: dict[str, Content] = {}
-        asserted = {one.at for one in self.said if isinstance(one, Owns)}
+        asserted = {at for weak in WEAK for at, _ in self.asserted(weak)}
         marks = sorted(
             {BEFORE, *(one.at for one in self.said if isinstance(one, Employed)), *asserted}
             | {at - WINDOW for at in asserted}
@@ -189,23 +298,47 @@ class Oracle:
         for identifier in self.seen:
             keys = [o.account for o in self.said if isinstance(o, Named) and o.identifier == identifier]
             owned = any(isinstance(one, Owns) and one.weak == identifier for one in self.said)
-            if kind_of(identifier) in ("anonymous_id", "phone") and not keys and not owned:
+            spoken = any(identifier in pair for pair in self.words)
+            if identifier in WEAK and not keys and not owned and not spoken:
                 continue
-            spans: list[tuple[int | None, str | None, str | None]] = []
+            spans: list[Span] = []
             for mark in marks:
                 who = self._at(identifier, mark)
                 if not spans or spans[-1][1:] != who:
                     spans.append((mark if spans else None, *who))
-            found[identifier] = spans, {key: self.account[key] for key in sorted(set(keys))[:NAMED]}
+            accounts = {key: self.account[key] for key in sorted(set(keys))[:NAMED]}
+            found[identifier] = spans, accounts, self.places(identifier)
         return found
 
-    def _at(self, identifier: str, time: int) -> tuple[str | None, str | None]:
+    def places(self, identifier: str) -> dict[str, str]:
+        if kind_of(identifier) not in ("contact_id", "user_id"):
+            return {}
+        members = self.members[self.contact[identifier]]
+        firms = {firm(member): self.account[firm(member)] for member in members if firm(member)}
+        return firms if len(firms) > 1 else {}
+
+    def _at(self, identifier: str, time: int) -> tuple[str | None, str | None, bool]:
         if identifier in ACCOUNTS:
-            return None, self.account[identifier]
+            return None, self.account[identifier], False
         if identifier in STRONG:
             contact = self.contact[identifier]
-            return contact, self.account_at(contact, identifier, time)
-        return self.owner_at(identifier, time)
+            members = self.members[contact]
+            employed = [one for one in self.said if isinstance(one, Employed) and one.identifier in members]
+            placed = bool(self.places(identifier)) and all(one.at > time for one in employed)
+            return contact, self.account_at(contact, identifier, time), placed
+        return *self.owner_at(identifier, time), False
+
+
+def key(link: Link) -> tuple[str, str, str]:
+    return link.a, link.b, link.source
+
+
+def what(word: Asserted) -> str:
+    return "link" if word.assertion == "alias" else word.assertion
+
+
+def in_words(word: Asserted) -> str:
+    return f"{what(word)} by {word.by} on {rfc3339(word.at)[:10]}"
 
 
 def firm(address: str | None) -> str:
@@ -217,6 +350,7 @@ def firm(address: str | None) -> str:
 times = st.integers(0, 40).map(lambda n: 946_684_800_000 + n * 13 * DAY_MS)
 exact_times = st.integers(0, 12).map(lambda n: 946_684_800_000 + n * 30 * DAY_MS)  # 90 days to the ms
 sources = st.sampled_from(sorted(RANKS))
+ASSERTIONS = ("link", "link", "unlink", "cannot_link", "alias", "parent")
 
 
 def pairs(kinds: tuple[str, ...]) -> st.SearchStrategy[tuple[str, str]]:
@@ -244,7 +378,18 @@ def statement(at: st.SearchStrategy[int]) -> st.SearchStrategy[Statement]:
         at,
     )
     seen = st.builds(lambda i, time: Seen(TENANT, i, time), strong | account, at)
-    return link | owns | named | employed | seen | link | owns
+    profiling = st.builds(lambda i, g, time: Profiling(TENANT, i, g, time), strong | weak, st.booleans(), at)
+    asserted = st.builds(
+        lambda what, pair, event, time: Asserted(TENANT, event, what, *pair, time, "steward"),
+        st.sampled_from(ASSERTIONS),
+        pairs(STRONG)
+        | pairs(ACCOUNTS)
+        | st.tuples(weak, strong)
+        | st.tuples(strong | account, weak | strong),
+        st.sampled_from(["s1", "s2", "s3"]),
+        at,
+    )
+    return link | owns | named | employed | seen | link | owns | asserted | profiling | asserted
 
 
 sets = st.one_of(
@@ -259,21 +404,24 @@ sets = st.one_of(
 )
 _encode = msgspec.msgpack.Encoder().encode
 _map_row = msgspec.json.Decoder(MapRow).decode
+_evidence = msgspec.msgpack.Decoder(Evidence).decode
 POISON = b"\xc1"
 
 
 class Processor:
     """A session that can crash; what it sent is folded as consumers fold it."""
 
-    def __init__(self) -> None:
+    def __init__(self, device_policy: str = "last_known") -> None:
+        self.config = StepConfig(0, 4, 0, KEY_OF, settings={"device_policy": device_policy})
         self.log: list[tuple[bytes, bytes]] = []
         self.published: dict[bytes, MapRow] = {}
+        self.told: dict[bytes, Evidence] = {}
         self.epoch = 0
         self.restart()
 
     def restart(self) -> None:
         self.epoch += 1
-        self.session = Session(Identity(CONFIG), 0, 0)
+        self.session = Session(Identity(self.config), 0, 0)
         self.log.append((CLAIM, pack_version(0, self.epoch, 0)))
         self.session.claimed(self.epoch)
         owed = self.session.recovered(self.log)
@@ -287,6 +435,10 @@ class Processor:
                 known = self.published.get(output.key)
                 if known is None or known.version < row.version:
                     self.published[output.key] = row
+            elif output.topic == EVIDENCE.name:
+                one = _evidence(output.value)
+                if output.key not in self.told or self.told[output.key].version < one.version:
+                    self.told[output.key] = one
 
     def batch(self, values: list[bytes], *, crash: float | None) -> None:
         """`crash`: outputs are lost, and rows but for this part of them; then it is all done again."""
@@ -304,12 +456,19 @@ class Processor:
         return {
             row.identifier: (
                 [
-                    (s.since if s.since is None else from_rfc3339(s.since), s.contact_id, s.account_id)
+                    (s.since and from_rfc3339(s.since), s.contact_id, s.account_id, s.placed)
                     for s in row.spans
                 ],
                 row.accounts,
+                row.places,
             )
             for row in self.published.values()
+        }
+
+    def evidence(self) -> dict[tuple[str, str, str], Fared]:
+        return {
+            (one.a, one.b, one.source): (one.state, one.reason, None if one.state == "inert" else one.at)
+            for one in self.told.values()
         }
 
 
@@ -319,12 +478,14 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "ACCOUNT_PARTNERS", ACCOUNT_PARTNERS)
     monkeypatch.setattr(rows, "OWNERS", OWNERS)
     monkeypatch.setattr(rows, "NAMED", NAMED)
+    monkeypatch.setattr(rows, "WORDS", WORDS)
 
 
 @settings(max_examples=150, deadline=None)
 @given(said=sets, data=st.data())
 def test_the_map_follows_from_the_set_of_statements(said: list[Statement], data: st.DataObject) -> None:
-    expected = Oracle(set(said)).content()
+    policy = data.draw(st.sampled_from(["last_known", "anonymous"]))
+    expected = Oracle(set(said), device_policy=policy)
     again = data.draw(st.lists(st.sampled_from(said), max_size=10)) if said else []
     order = data.draw(st.permutations([*said, *again]))
     values = [_encode(one) for one in order]
@@ -333,10 +494,11 @@ def test_the_map_follows_from_the_set_of_statements(said: list[Statement], data:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(values)), max_size=6)) | {0, len(values)})
     crash = st.none() | st.sampled_from([0, 0.5, 1])
     crashes = data.draw(st.lists(crash, min_size=len(cuts), max_size=len(cuts)))
-    processor = Processor()
+    processor = Processor(policy)
     for (start, end), kept in zip(pairwise(cuts), crashes, strict=False):
         processor.batch(values[start:end], crash=kept)
-    assert processor.content() == expected
+    assert processor.content() == expected.content()
+    assert processor.evidence() == expected.evidence()
 
 
 def dense(random: Random) -> list[Statement]:
@@ -348,15 +510,15 @@ def dense(random: Random) -> list[Statement]:
 
 def _any(random: Random, step: int, reach: int, device: bool) -> Statement:
     at = 946_684_800_000 + random.randint(0, reach) * step * DAY_MS
-    if device and random.random() < 0.7:
-        return Owns(TENANT, WEAK[0], random.choice(STRONG), at)
     kind = random.random()
-    if kind < 0.35:
+    if (crowd := device and random.random() < 0.7) or 0.4 <= kind < 0.6:
+        return Owns(TENANT, WEAK[0] if crowd else random.choice(WEAK), random.choice(STRONG), at)
+    if kind < 0.13:
+        return _of_people(random, at, word=kind < 0.1)
+    if kind < 0.4:
         pair = sorted(random.sample(STRONG if random.random() < 0.6 else ACCOUNTS, 2))
         source = random.choice(sorted(RANKS))
         return Link(TENANT, *pair, source, RANKS[source], at)
-    if kind < 0.6:
-        return Owns(TENANT, random.choice(WEAK), random.choice(STRONG), at)
     if kind < 0.7:
         return Named(TENANT, random.choice((*STRONG, *WEAK, *ACCOUNTS)), random.choice(ACCOUNTS), at)
     if kind < 0.9:
@@ -364,6 +526,14 @@ def _any(random: Random, step: int, reach: int, device: bool) -> Statement:
         contact = person if kind_of(person) == "contact_id" else ""
         return Employed(TENANT, person, contact, source, RANKS[source], at, random.choice(ACCOUNTS))
     return Seen(TENANT, random.choice((*STRONG, *ACCOUNTS)), at)
+
+
+def _of_people(random: Random, at: int, *, word: bool) -> Statement:
+    if not word:
+        return Profiling(TENANT, random.choice((*STRONG, *WEAK)), random.random() < 0.5, at)
+    pair = random.sample(random.choice([STRONG, STRONG, ACCOUNTS, (*STRONG, *WEAK)]), 2)
+    event, by = random.choice(["s1", "s2", "s3"]), random.choice(["crm", "steward"])
+    return Asserted(TENANT, event, random.choice(ASSERTIONS), *pair, at, by)
 
 
 @pytest.mark.parametrize("seed", range(250))
@@ -381,7 +551,9 @@ def test_the_map_follows_from_a_dense_set(seed: int, monkeypatch: pytest.MonkeyP
         size = random.choice([1, 3, 10, 50])
         processor.batch(values[:size], crash=random.choice([0, 0.5, 1]) if random.random() < 0.15 else None)
         del values[:size]
-    assert processor.content() == Oracle(set(said), rows.OWNERS).content()
+    expected = Oracle(set(said), rows.OWNERS)
+    assert processor.content() == expected.content()
+    assert processor.evidence() == expected.evidence()
 
 
 @settings(max_examples=50, deadline=None)
@@ -402,9 +574,10 @@ def test_limits_hold_in_every_contact_and_account(said: list[Statement]) -> None
     for one in said:
         processor.batch([_encode(one)], crash=None)
     together: defaultdict[str, list[str]] = defaultdict(list)
-    for identifier, (spans, _) in processor.content().items():
+    said_by_people = [one for one in said if isinstance(one, Asserted)]
+    for identifier, (spans, _, _) in processor.content().items() if not said_by_people else ():
         if identifier in STRONG:
-            assert {contact for _, contact, _ in spans} == {spans[0][1]}
+            assert {contact for _, contact, _, _ in spans} == {spans[0][1]}
             together[spans[0][1] or ""].append(kind_of(identifier))
         elif identifier in ACCOUNTS:
             together[spans[0][2] or ""].append(kind_of(identifier))
