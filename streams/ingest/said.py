@@ -32,8 +32,7 @@ def asserted(said: Assertion, tenant: str, spelling: Spelling, at: int) -> Asser
         raise RefusedError(
             "wrong_type",
             "b",
-            f"a {_ABOUT[kind_of(b)]} goes with no {_ABOUT[kind_of(a)]}: name two people, a device and a "
-            "person, or two accounts",
+            f"{' and '.join(pair)} are no pair: name two people, a device and a person, or two accounts",
         )
     if kind in _OF_ACCOUNTS and pair != ["account", "account"]:
         raise RefusedError("wrong_type", "assertion", f"{show(kind)} is of accounts; send link for people")

@@ -150,7 +150,7 @@ def check(text: str, name: str, cap: int) -> None:
 def nameless(kind: str, value: object) -> str:
     """Why a value names nobody, to follow it in a sentence."""
     text = str(value)
-    if kind == "domain" and is_free_mail(text):
+    if kind == "domain" and is_free_mail(text.rpartition("@")[2]):
         return "is a free-mail domain, so it names no firm"
     if kind == "email" and (address := email(text)) is not None and is_role_mailbox(address):
         return "is a role mailbox, which is nobody's own"

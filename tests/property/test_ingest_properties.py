@@ -9,15 +9,26 @@ from hypothesis import strategies as st
 
 from schemas.deadletter import REASONS
 from schemas.identifiers import email, firm_domain, identify, mail_domain
-from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Owner, Tick, Told, Touch
+from schemas.internal import (
+    ACCOUNT_KINDS,
+    STRONG_KINDS,
+    WEAK_KINDS,
+    Asserted,
+    Owner,
+    Request,
+    Tick,
+    Told,
+    Touch,
+)
 from schemas.keys import hasher
-from schemas.topics import DEAD, TOUCHPOINTS
+from schemas.topics import ASSERTIONS, DEAD, LINKS, PRIVACY, TOUCHPOINTS, VALID
 from schemas.touchpoint import TYPES
 from streams.core import Output, Record, Rows, StepConfig
 from streams.ingest.step import Ingest
 
 NOW = 1_750_000_000_000
 KEY_OF = hasher("s")
+_said = msgspec.msgpack.Decoder(Asserted | Request).decode
 _decode = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick).decode
 
 numbers = st.integers() | st.floats(width=64) | st.just(10**400)
@@ -83,6 +94,21 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(text)
 
 
+anything = objects(
+    "contact_id", "email", "phone", "domain", "account_id", "journeys_contact_id", "journeys_account_id"
+)
+told = st.fixed_dictionaries(
+    {name: valid[name] for name in ("event_id", "occurred_at")},
+    optional={
+        "tenant": some_text,
+        "assertion": st.sampled_from(["link", "unlink", "cannot_link", "alias", "parent", "same"]),
+        "request": st.sampled_from(["erase", "export", "x"]),
+        "a": anything | values,
+        "b": anything | values,
+        "by": scalars,
+        "identifiers": anything | values,
+    },
+)
 bodies = st.none() | st.binary(max_size=200) | values.map(dump) | events.map(dump) | mutated()
 headers = st.lists(
     st.tuples(
@@ -119,6 +145,28 @@ def test_every_record_gives_exactly_one_touch_or_one_dead_letter(record: Record,
         assert letter.value == (record.value or b"")[:65_536]
     for touch in touches:
         check(touch)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([ASSERTIONS.name, PRIVACY.name]), told.map(dump) | bodies, headers, st.booleans())
+def test_every_statement_and_request_is_one_or_a_dead_letter(
+    topic: str, body: bytes | None, pairs: list[tuple[str, bytes]], trust: bool
+) -> None:
+    record = Record(topic, 0, 0, NOW, None, body, tuple(pairs))
+    outputs = apply([record], trust_headers=trust, namespaces={"crm": "nl"}, countries={"": "BE"})
+    if outputs[0].topic == DEAD.name:
+        [letter] = outputs
+        assert dict(letter.headers)["reason"].decode() in REASONS
+        assert letter.value == (body or b"")[:65_536]
+        return
+    assert [output.topic for output in outputs] == [LINKS.name, VALID.name][: 1 + (topic == ASSERTIONS.name)]
+    made = _said(outputs[0].value or b"")
+    named = [made.a, made.b] if isinstance(made, Asserted) else made.identifiers
+    assert named
+    assert len(set(named)) == len(named)
+    for identifier in named:
+        kind, _, value = identifier.partition(":")
+        assert identify(kind, value, "BE").identifier == identifier
 
 
 def check(touch: Touch) -> None:

@@ -46,6 +46,27 @@ async def test_a_batch_that_cannot_be_handed_over_ends_the_worker() -> None:
     assert host.failed is crashed[0]
 
 
+async def test_a_task_that_should_go_on_ends_the_worker_with_what_it_raised() -> None:
+    host = Broken(Settings(partitions=1), make_app(Settings(partitions=1), "group", web=False))
+    crashed: list[BaseException] = []
+
+    async def crash(error: BaseException) -> None:
+        crashed.append(error)
+
+    cast(Any, host.app).crash = crash
+
+    async def ends(error: BaseException | None) -> None:
+        if error is not None:
+            raise error
+
+    for error in (None, asyncio.CancelledError(), OSError("disk full")):
+        task = asyncio.ensure_future(ends(error))
+        await asyncio.wait([task])
+        host.ended(task)
+    await asyncio.sleep(0)
+    assert [str(error) for error in crashed] == ["disk full"]
+
+
 def fenced(lease: Lease) -> Runner:
     """A runner whose session finds out that a newer one has its partition."""
 

@@ -322,6 +322,112 @@ def test_times_that_are_accepted(occurred_at: str, at: int) -> None:
     assert touch(occurred_at=occurred_at).occurred_at == at
 
 
+ZONES = {"zones": {"crm": "Europe/Amsterdam"}}
+
+
+def at_of(occurred_at: str, source: str = "crm", **settings: Any) -> int:
+    [output] = apply(ingest(**settings), record(text(occurred_at=occurred_at, source=source)))
+    made = _decode(output.value or b"")
+    assert isinstance(made, Touch), output.headers
+    return made.occurred_at
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "utc"),
+    [
+        ("2025-02-03T09:12:04", "2025-02-03T08:12:04Z"),
+        ("2025-04-03 09:12:04.250", "2025-04-03T07:12:04.250Z"),  # summer
+        ("2025-02-03t09:12", "2025-02-03T08:12:00Z"),
+        ("2025-02-03T09:12:04+05:00", "2025-02-03T04:12:04Z"),  # an offset wins
+        ("2024-10-27T02:30:00", "2024-10-27T00:30:00Z"),  # twice: the first
+        ("2025-03-30T02:30:00", "2025-03-30T01:30:00Z"),  # left out: an hour later
+    ],
+)
+def test_times_without_offset_are_of_the_zone_of_their_source(occurred_at: str, utc: str) -> None:
+    assert at_of(occurred_at, **ZONES) == from_rfc3339(utc)
+    assert at_of(occurred_at, source="CRM", **ZONES) == from_rfc3339(utc)
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "source"),
+    [
+        ("2025-02-03T09:12:04", "web"),
+        ("2025-02-03", "crm"),
+        ("2025-02-03T09", "crm"),
+        ("", "crm"),
+        ("9", "crm"),
+    ],
+)
+def test_a_zone_makes_no_time_of_what_is_none(occurred_at: str, source: str) -> None:
+    found = refusal(text(occurred_at=occurred_at, source=source), ingest(**ZONES))
+    assert (found["reason"], found["field"]) == ("bad_time", "occurred_at")
+
+
+def test_a_zone_keeps_the_limits() -> None:
+    step = ingest(zones={"web": "Pacific/Auckland"})
+    limits = {
+        "2000-01-01T00:00:00": "before 2000",
+        "0001-01-01T00:00:00": "before 2000",
+        "2025-06-04T00:00:00": "over 48 h",
+        "9999-12-31T23:59:59": "over 48 h",
+    }
+    for occurred_at, error in limits.items():
+        assert error in refusal(text(occurred_at=occurred_at), step)["error"]
+
+
+def test_ids_of_two_crms_are_kept_apart() -> None:
+    settings = {"namespaces": {"crm-nl": "nl", "crm-be": "be"}}
+
+    def keys(source: str) -> tuple[list[str], list[str], str]:
+        given = {
+            "source": source,
+            "identifiers": {"contact_id": 7, "user_id": "nl/7", "email": "j@acme.nl"},
+            "account": {"account_id": "nl/7", "customer_number": "1 2", "vat_number": "NL1"},
+        }
+        first, told = apply(ingest(**settings), record(text(**given)))
+        made, named = _decode(first.value or b""), _decode(told.value or b"")
+        assert isinstance(made, Touch)
+        assert isinstance(named, Told)
+        return made.strong, named.keys, made.account
+
+    assert keys("crm-nl") == (
+        ["contact_id:nl/7", "user_id:nl/7", "email:j@acme.nl"],
+        ["account_id:nl/nl/7", "customer_number:nl/12", "vat_number:NL1"],
+        "account_id:nl/nl/7",
+    )
+    assert keys("CRM-BE")[0][0] == "contact_id:be/7"
+    assert keys("erp") == (
+        ["contact_id:7", "user_id:nl/7", "email:j@acme.nl"],
+        ["account_id:/nl/7", "customer_number:12", "vat_number:NL1"],
+        "account_id:/nl/7",
+    )
+
+
+def test_worthless_ids_and_caps_are_the_same_in_a_namespace() -> None:
+    step = ingest(namespaces={"web": "nl"})
+    [output] = apply(step, record(text(identifiers={"contact_id": "null", "user_id": "u"})))
+    made = _decode(output.value or b"")
+    assert isinstance(made, Touch)
+    assert made.strong == ["user_id:u"]
+    for length, refused in ((253, False), (254, True)):  # with `nl/` at most 256 bytes
+        [output] = apply(step, record(text(identifiers={"contact_id": "x" * length})))
+        assert (output.topic == DEAD.name) is refused
+
+
+def test_phones_are_of_the_tenants_country() -> None:
+    settings = {"country": "BE", "countries": {"de": "DE"}}
+
+    def phone(**fields: Any) -> str:
+        [output] = apply(ingest(**settings), record(text(**fields)))
+        made = _decode(output.value or b"")
+        assert isinstance(made, Touch)
+        return made.identifier
+
+    assert phone(identifiers={"phone": "0475 12 34 56"}) == "phone:+32475123456"
+    assert phone(identifiers={"phone": "0151 23456789"}, tenant="de") == "phone:+4915123456789"
+    assert touch(identifiers={"phone": "06-12345678"}).identifier == "phone:+31612345678"
+
+
 def test_without_a_kafka_timestamp_the_wall_clock_is_the_limit() -> None:
     late = text(occurred_at="2025-06-02T00:00:00Z")
     assert [o.topic for o in apply(ingest(), record(late, timestamp=-1))] == [VALID.name]

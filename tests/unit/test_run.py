@@ -22,6 +22,7 @@ from streams.run import (
     LONGEST_LINE,
     Drain,
     Reading,
+    _processed,
     as_output,
     feed,
     read_lines,
@@ -76,6 +77,18 @@ def test_a_wrapped_line_is_its_message_as_it_was_written(message: bytes) -> None
     line = b'{"topic": "touchpoints", "message": ' + message + b" }"
     assert as_output(line, 3) == Output("touchpoints", 3, None, message)
     assert as_output(b"\xef\xbb\xbf" + line, 3) == Output("touchpoints", 3, None, message)
+
+
+@pytest.mark.parametrize("topic", ["identity-assertions", "privacy-requests"])
+def test_other_inputs_are_fed_to_their_topics(topic: str) -> None:
+    line = b'{"topic": "%s", "message": {"event_id": "1"}}' % topic.encode()
+    assert as_output(line, 3) == Output(topic, 3, None, b'{"event_id": "1"}')
+
+
+def test_progress_counts_the_records_of_all_inputs() -> None:
+    topics = {"touchpoints": 5, "identity-assertions": 2, "privacy-requests": 1, "journeys.clock": 8}
+    sessions = [{"topics": {name: {"committed": count} for name, count in topics.items()}}]
+    assert _processed([{"sessions": sessions}, {"sessions": []}]) == 8
 
 
 @pytest.mark.parametrize("message", [b"NaN", b'"\\ud800"', b"{", b""])

@@ -1,11 +1,14 @@
 """Settings come from the environment; a bad one names itself."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from streams.settings import PREFIX, Settings, explain
+from streams import run
+from streams.settings import PREFIX, Settings, explain, shown_value
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +65,19 @@ def test_brokers(broker: str) -> None:
         ("WEB_PORT", "65536", "less than or equal to 65535"),
         ("LOG_LEVEL", "loud", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LIVE", "maybe", "valid boolean"),
+        ("ZONES", "{", "is no JSON"),
+        ("ZONES", '["crm"]', "is no JSON object of texts"),
+        ("ZONES", '{"crm": 1}', "is no JSON object of texts"),
+        ("ZONES", '{"crm": "Mars/Olympus"}', "'Mars/Olympus', of 'crm', is no time zone"),
+        ("ZONES", '{"crm": "../x"}', "is no time zone"),
+        ("ZONES", '{"crm": ""}', "is no time zone"),
+        ("NAMESPACES", '{"crm": "n/l"}', "'n/l', of 'crm', is no namespace"),
+        ("NAMESPACES", '{"crm": ""}', "is no namespace"),
+        ("NAMESPACES", '{"crm": "n.l"}', "is no namespace"),
+        ("COUNTRY", "Netherlands", "'Netherlands' is no country"),
+        ("COUNTRIES", '{"w01": "XX"}', "'XX' is no country"),
+        ("COUNTRIES", "", "is no JSON"),
+        ("DEVICE_POLICY", "last", "'last_known' or 'anonymous'"),
     ],
 )
 def test_a_bad_value_names_itself(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
@@ -87,3 +103,52 @@ def test_every_bad_value_gets_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_tables_are_json_and_reach_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYS_ZONES", '{"CRM": "Europe/Amsterdam"}')
+    monkeypatch.setenv("JOURNEYS_NAMESPACES", '{" crm-nl ": "nl"}')
+    monkeypatch.setenv("JOURNEYS_COUNTRY", "be")
+    monkeypatch.setenv("JOURNEYS_COUNTRIES", '{"w01": "de"}')
+    monkeypatch.setenv("JOURNEYS_DEVICE_POLICY", "anonymous")
+    settings = Settings()
+    assert settings.of_steps == {
+        "trust_headers": False,
+        "zones": {"crm": "Europe/Amsterdam"},
+        "namespaces": {"crm-nl": "nl"},
+        "country": "BE",
+        "countries": {"w01": "DE"},
+        "device_policy": "anonymous",
+    }
+    assert shown_value(settings, "zones") == '{"crm": "Europe/Amsterdam"}'
+    assert shown_value(Settings(zones={}), "zones") == "{}"
+
+
+def test_a_worker_of_the_embedded_stack_is_told_what_this_process_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JOURNEYS_DEVICE_POLICY", "anonymous")
+    started: list[dict[str, str]] = []
+
+    class Child:
+        def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str], holds: Any) -> None:
+            del name, command, log, holds
+            started.append(env)
+
+        def start(self) -> None: ...
+
+        def watch(self, on_end: Any) -> None: ...
+
+    monkeypatch.setattr(run, "Child", Child)
+    stack: Any = SimpleNamespace(
+        kafka="127.0.0.1:1", state_dir=tmp_path, data_dir=tmp_path, generation=3, lock=0
+    )
+    run.Workers(stack, "http://127.0.0.1:2", Settings(partitions=8), print).start()
+    for environment in started:
+        for name in list(Settings.model_fields):
+            monkeypatch.delenv(f"{PREFIX}{name.upper()}", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        told = Settings()
+        assert (told.device_policy, told.generation, told.partitions, told.live) == ("anonymous", 3, 8, False)
+    assert len(started) == 2

@@ -53,6 +53,12 @@ NOBODY = "names neither person nor firm"
         ({"email": "unknown"}, {}, "identifiers.email", f'identifiers.email: "unknown" {NOBODY}'),
         ({"phone": "0", "x": 1}, {}, "identifiers.phone", f'identifiers.phone: "0" {NOBODY}'),
         (
+            {"email": "Info@gmail.com"},
+            {},
+            "identifiers.email",
+            'identifiers.email: "Info@gmail.com" is a role mailbox, which is nobody\'s own',
+        ),
+        (
             {},
             {"name": "Acme", "domain": "Gmail.com"},
             "account.domain",
@@ -97,6 +103,28 @@ def test_a_wrapped_line_is_unwrapped_and_a_long_one_is_too_large() -> None:
     assert finding is not None
     assert (finding.reason, finding.line) == ("too_large", 2)
     assert str(len(long)) in finding.error
+
+
+def test_statements_and_requests_are_looked_at_too() -> None:
+    rest = {"event_id": "1", "occurred_at": "2025-02-03T08:12:04Z"}
+    link = rest | {"assertion": "link", "a": {"email": "jane@acme.nl"}, "b": {"email": "info@acme.nl"}}
+    erase = rest | {"request": "erase", "identifiers": {"email": "jane@acme.nl"}}
+
+    def wrapped(topic: str, message: dict[str, Any]) -> bytes:
+        return json.dumps({"topic": topic, "message": message}).encode()
+
+    why = "b.email: 'info@acme.nl' is a role mailbox, which is nobody's own"
+    assert found(
+        wrapped("identity-assertions", link),
+        wrapped("identity-assertions", link | {"b": {"phone": "06-12345678"}}),
+        wrapped("privacy-requests", erase),
+    ) == [Finding(1, "no_identifier", "b.email", why), None, None]
+
+
+def test_settings_hold_here_too() -> None:
+    local = line(occurred_at="2025-02-03T08:12:04")
+    assert [finding.reason for finding in found(local) if finding] == ["bad_time"]
+    assert found(local, settings=Settings(zones={"web": "Europe/Amsterdam"})) == [None]
 
 
 def test_times_ahead_are_measured_from_now() -> None:
