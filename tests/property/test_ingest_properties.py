@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.assertion import KINDS
 from schemas.deadletter import REASONS
 from schemas.identifiers import email, firm_domain, identify, mail_domain
 from schemas.internal import (
@@ -94,20 +95,18 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(text)
 
 
-anything = objects(
-    "contact_id", "email", "phone", "domain", "account_id", "journeys_contact_id", "journeys_account_id"
+named = st.sampled_from(KINDS).flatmap(
+    lambda kind: st.fixed_dictionaries({kind: st.sampled_from(["Jane@Acme.nl", "0612345678", 7]) | some_text})
 )
+people = st.builds(lambda text: {"user_id": text}, some_text) | st.just({"email": "Jane@Acme.nl"})
 told = st.fixed_dictionaries(
-    {name: valid[name] for name in ("event_id", "occurred_at")},
-    optional={
-        "tenant": some_text,
-        "assertion": st.sampled_from(["link", "unlink", "cannot_link", "alias", "parent", "same"]),
-        "request": st.sampled_from(["erase", "export", "x"]),
-        "a": anything | values,
-        "b": anything | values,
-        "by": scalars,
-        "identifiers": anything | values,
+    {
+        **{name: valid[name] for name in ("event_id", "occurred_at")},
+        "assertion": st.sampled_from(["link", "unlink", "cannot_link", "alias", "parent"]),
+        "request": st.sampled_from(["erase", "export"]),
+        **dict.fromkeys(("a", "b", "identifiers"), people | named | objects(*KINDS) | values),
     },
+    optional={"tenant": some_text, "by": scalars},
 )
 bodies = st.none() | st.binary(max_size=200) | values.map(dump) | events.map(dump) | mutated()
 headers = st.lists(
