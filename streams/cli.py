@@ -1,22 +1,16 @@
 """The command `journeys`. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."""
 
 import json
-import re
-import sqlite3
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import click
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
-from pydantic import ValidationError
 
-from streams.children import ChildError
-from streams.embedded import StackError
-from streams.settings import PREFIX, Settings, address, explain, shown_value
+from streams.console import Failure, ask, configured, data_dir_option, explained, settings_for
+from streams.settings import PREFIX, shown_value
 
 GOES_ON = "interrupted; nothing is lost: the same command again goes on"
 BEGINS_ANEW = "interrupted; the same command again begins anew, in another temporary folder"
@@ -25,62 +19,7 @@ KAFKA_IS_GONE = (
     "into a fresh data directory"
 )
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 ORIGINAL = "base64Encode(original)"  # a refused record may be no UTF-8, which JSON cannot carry
-
-
-class Failure(click.ClickException):
-    """One line on stderr, exit code 1."""
-
-
-def settings_for(data_dir: Path | None = None) -> Settings:
-    """The settings in force; a bad one ends the command with exit code 2."""
-    try:
-        return Settings() if data_dir is None else Settings(data_dir=data_dir)
-    except ValidationError as error:
-        raise click.UsageError(explain(error)) from None
-
-
-@contextmanager
-def explained(interrupted: str = "interrupted", clickhouse: str = "") -> Iterator[None]:
-    """Failures that people can act on become one line and exit code 1; Ctrl-C says `interrupted`.
-
-    `clickhouse`: the DSN of the server that is asked.
-    """
-    try:
-        yield
-    except (StackError, ChildError) as error:
-        raise Failure(str(error)) from None
-    except OperationalError as error:
-        if not clickhouse:
-            raise Failure(" ".join(str(error).split())) from None
-        raise Failure(f"ClickHouse does not answer at {address(clickhouse)}: {_why(error)}") from None
-    except ClickHouseError as error:
-        raise Failure(" ".join(str(error).split())) from None
-    except sqlite3.Error as error:
-        raise Failure(f"the state in the data directory: {error}") from None
-    except KeyboardInterrupt:
-        click.echo(interrupted, err=True)
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Failure(f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")) from None
-
-
-def _why(error: Exception) -> str:
-    """The shortest account of what the client raised: what the system said where that is in it."""
-    text = " ".join(str(error).split())
-    found = re.search(r"\[Errno -?\d+\] ([^\"')]+)", text)
-    return found[1] if found else text
-
-
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Data directory of the embedded stack (else JOURNEYS_DATA_DIR, else ./journeys-data).",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -133,21 +72,8 @@ def _open(name: str) -> IO[bytes]:
 def query(sql: str, data_dir: Path | None, format_: Any) -> None:
     """Ask ClickHouse, e.g. `journeys query "SELECT * FROM v_accounts"`; also while a worker runs."""
     with explained():
-        answer = _ask(sql, data_dir, format_)
+        answer = ask(sql, data_dir, format_)
     click.echo(answer, nl=not answer.endswith("\n"))
-
-
-def _ask(sql: str, data_dir: Path | None, format_: Any) -> str:
-    """The configured ClickHouse where there is one and no --data-dir, else the embedded one."""
-    from streams.clickhouse import query as ask
-    from streams.embedded import attach
-
-    settings = settings_for(data_dir)
-    if data_dir is None and "clickhouse" in settings.model_fields_set:
-        with explained(clickhouse=settings.clickhouse):
-            return ask(settings.clickhouse, sql, format_)
-    with attach(settings.data_dir) as dsn:
-        return ask(dsn, sql, format_)
 
 
 @main.command()
@@ -203,9 +129,9 @@ def status(data_dir: Path | None, as_json: bool) -> None:
     from streams.topics import TopicsError
 
     settings = settings_for(data_dir)
-    configured = data_dir is None and "broker" in settings.model_fields_set
     try:
-        told = statuses.status(settings) if configured else statuses.embedded(settings.data_dir)
+        with_broker = configured(settings, data_dir, "broker")
+        told = statuses.status(settings) if with_broker else statuses.embedded(settings.data_dir)
     except TopicsError as error:
         raise Failure(str(error)) from None
     if as_json:
@@ -302,7 +228,7 @@ _where = click.option(
 
 
 def _letters(columns: str, where: str, data_dir: Path | None, format_: Any) -> str:
-    return _ask(
+    return ask(
         f"SELECT {columns} FROM v_dead_letters WHERE {where} ORDER BY at, topic, partition, offset",
         data_dir,
         format_,
@@ -341,7 +267,9 @@ def requeue_letters(where: str) -> None:
 
     settings = settings_for()
     with explained():
-        rows = json.loads(_letters(f"topic, {ORIGINAL} AS bytes, size", where, None, "json"))
+        # Of erased people nothing is kept that could be sent.
+        left = f"({where}) AND reason != 'erased'"
+        rows = json.loads(_letters(f"topic, {ORIGINAL} AS bytes, size", left, None, "json"))
         try:
             sent, cut, others = requeue(settings, rows)
         except KafkaError as error:
