@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 
+from streams import steward
 from streams.console import Failure, ask, configured, data_dir_option, explained, settings_for
 from streams.settings import PREFIX, shown_value
 
@@ -277,6 +278,10 @@ def requeue_letters(where: str) -> None:
     click.echo(f"{sent} sent again" + (f", {cut} not: only their beginning was kept" if cut else ""))
     if others:
         raise Failure(f"{others} not sent: they were on topics that only the processor writes")
+
+
+for command in steward.COMMANDS:
+    main.add_command(command)
 
 
 if __name__ == "__main__":
