@@ -1,17 +1,22 @@
-"""What must come out, computed naively from the whole set of accepted events, straight from the rules.
+"""Who is who and what belongs where, computed naively from the whole set of what was said.
 
-Nothing here is incremental and nothing of the steps is used: contacts and accounts by trying link after link,
-owners and employers by looking through all that was told, stages by looking at all touches of a journey again
-for every touch. Slow, and short enough to be compared with identity.md and journey.md by eye.
+Straight from the rules. Nothing here is incremental and nothing of the steps is used: erasures by asking of
+each request what belonged together then, contacts and accounts by trying link after link, owners and
+employers by looking through all that was told. Slow, and short enough to be compared with identity.md by eye.
+Times are unique.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import combinations
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Event = dict[str, Any]
+Group = frozenset[
+    str
+]  # a contact (its strong identifiers) or an account (its keys; those of a contact: a person's)
 
 DAY_MS = 86_400_000
 STRONG = ("contact_id", "user_id", "email")
@@ -21,10 +26,7 @@ STRENGTH = {kind: n for n, kind in enumerate((*STRONG, *WEAK, *ACCOUNT))}
 RANK = {"steward": 0, "crm": 1, "erp": 2}
 FACTS = ("identified", "profile_updated", "consent_given", "consent_withdrawn")
 FREE_MAIL = ("gmail.com",)
-
-STAGES = ("awareness", "consideration", "evaluation", "purchase", "experience", "loyalty")
-ORDERS = ("order_placed", "subscription_started")
-AFTER_SALES = ("app_used", "support_contacted", "faq_viewed", "howto_viewed", "review_posted")
+NEVER: Final = -1  # ms: before all times
 
 
 def fold(outputs: Iterable[tuple[Key, Any, Value]]) -> dict[Key, Value]:
@@ -58,6 +60,8 @@ class Said(NamedTuple):
     person: bool  # the actor is one
     topic: str
     order: str
+    profiling: bool | None  # what it says of the consent to it
+    name: str
 
     @property
     def fragment(self) -> str:
@@ -67,6 +71,28 @@ class Said(NamedTuple):
     @property
     def rank(self) -> int:
         return RANK.get(self.source, 3)
+
+
+class Assertion(NamedTuple):
+    """What a person says of two identifiers, or of two account keys; `a` < `b`.
+
+    `named`: they are named themselves, not by an id that we issued, so they exist from then on.
+    """
+
+    at: int
+    id: str
+    what: str  # link, unlink, cannot_link; an alias is a link
+    a: str
+    b: str
+    named: bool = True
+
+
+class Request(NamedTuple):
+    """Erase all that belongs together with these identifiers, dated up to `at`."""
+
+    at: int
+    id: str
+    identifiers: tuple[str, ...]
 
 
 def said(at: int, event: Event) -> Said:
@@ -83,7 +109,13 @@ def said(at: int, event: Event) -> Said:
         event["type"] not in ("email_sent", "email_bounced"),
         event.get("content", {}).get("topic", ""),
         event.get("commerce", {}).get("order_id", ""),
+        event.get("consent", {}).get("profiling"),
+        event.get("contact", {}).get("name", ""),
     )
+
+
+def kind_of(identifier: str) -> str:
+    return identifier.partition(":")[0]
 
 
 def domain_of(identifier: str) -> str | None:
@@ -92,22 +124,57 @@ def domain_of(identifier: str) -> str | None:
     return f"domain:{host}" if host and host not in FREE_MAIL else None
 
 
+class Edge(NamedTuple):
+    """What a source says of a pair: the more trusted goes first, then by `order`."""
+
+    rank: int
+    order: int
+    a: str
+    b: str
+
+
 def clusters(
-    nodes: Iterable[str],
-    links: Mapping[tuple[str, str, str, int], int],
-    limits: Mapping[str, int],
-    *,
-    later_first: bool,
-) -> dict[str, frozenset[str]]:
-    """Links added one by one, the most trusted first, then by time; one that breaks a limit is left out."""
+    nodes: Iterable[str], edges: Iterable[Edge], people: Iterable[Assertion], limits: Mapping[str, int]
+) -> tuple[dict[str, Group], list[Edge]]:
+    """Node -> all that belong together, and the links of sources that are left out.
+
+    The links of sources one by one; one that breaks a limit, or what a person says, is left out. Then
+    people's links, each of which makes one of two, whatever the limits.
+    """
+    stand = standing(people)
+    apart = [one for one in stand.values() if one.what == "cannot_link"]
     of = {node: frozenset([node]) for node in nodes}
-    order = sorted((rank, -at if later_first else at, a, b) for (a, b, _, rank), at in links.items())
-    for _, _, a, b in order:
-        joined = of[a] | of[b]
-        kinds = [node.partition(":")[0] for node in joined]
-        if all(kinds.count(kind) <= limit for kind, limit in limits.items()):
+    left_out: list[Edge] = []
+
+    def forbidden(joined: Group) -> bool:
+        return any(one.a in joined and one.b in joined for one in apart)
+
+    for edge in sorted(edges):
+        joined = of[edge.a] | of[edge.b]
+        kinds = [kind_of(node) for node in joined]
+        void = (edge.a, edge.b) in stand and stand[edge.a, edge.b].what == "unlink"
+        if not void and (
+            of[edge.a] == of[edge.b]
+            or (all(kinds.count(kind) <= limit for kind, limit in limits.items()) and not forbidden(joined))
+        ):
             of.update(dict.fromkeys(joined, joined))
-    return of
+        else:
+            left_out.append(edge)
+    for one in sorted(stand.values()):
+        if one.what == "link" and one.a in of and one.b in of:
+            joined = of[one.a] | of[one.b]
+            if not forbidden(joined):
+                of.update(dict.fromkeys(joined, joined))
+    return of, left_out
+
+
+def standing(people: Iterable[Assertion]) -> dict[tuple[str, str], Assertion]:
+    """Of all that is said of a pair, the latest."""
+    return {(one.a, one.b): one for one in sorted(people)}
+
+
+CONTACT_LIMITS = {"contact_id": 1, "user_id": 1, "email": 3}
+ACCOUNT_LIMITS = {"account_id": 1, "vat_number": 1}
 
 
 class Touched(NamedTuple):
@@ -115,126 +182,244 @@ class Touched(NamedTuple):
 
     at: int
     said: Said
-    contact: frozenset[str] | None
+    contact: Group | None
+
+
+class Placed(NamedTuple):
+    """Where a touch belongs; `contact` and `account` None: nobody's."""
+
+    contact: Group | None
+    account: Group | None
 
 
 class Tenant:
-    """All that follows from one tenant's accepted events.
+    """All that follows from one tenant's accepted events, people's assertions and requests to erase."""
 
-    Contacts are sets of strong identifiers; accounts sets of account keys, or of one contact's identifiers.
-    """
-
-    def __init__(self, events: Iterable[Said]) -> None:
-        self.events = sorted(set(events))
-        self.contact = self._contacts()
+    def __init__(
+        self,
+        events: Iterable[Said],
+        assertions: Iterable[Assertion] = (),
+        requests: Iterable[Request] = (),
+        *,
+        anonymous: bool = False,
+    ) -> None:
+        self.events = sorted(set(events), key=lambda e: e[:10])
+        self.assertions = sorted(set(assertions))
+        self.requests = sorted(set(requests))
+        self.anonymous = anonymous  # an anonymous touch after the first person is nobody's
+        self.until: dict[str, int] = {}  # identifier -> up to when all that was said of it is erased
+        for request in self.requests:
+            self.until |= dict.fromkeys(self.closure(request), request.at)
+        self.contact = self.people()[0]
         self.account = self._accounts()
-        self.seen = {
-            s: min(e.at for e in self.events if s in e.strong and (e.person or s == e.strong[0]))
-            for s in self.contact
+
+    def _counts(self, one: Assertion) -> bool:
+        """Whether what is said of both counts; an id from before an erasure means nobody any more."""
+        ends = (one.a, one.b)
+        return all(self.alive(end, one.at) for end in ends) and (
+            one.named or not any(end in self.until for end in ends)
+        )
+
+    def alive(self, identifier: str, at: int) -> bool:
+        """Whether what is said of the identifier at that time counts."""
+        return at > self.until.get(identifier, NEVER)
+
+    # ---- people
+
+    def closure(self, request: Request) -> set[str]:
+        """All that belonged together with what a request names, by what was said up to then."""
+        of, _ = self.people(request.at)
+        return {member for one in request.identifiers for member in of.get(one, frozenset([one]))}
+
+    def people(self, last: int | None = None) -> tuple[dict[str, Group], list[Edge]]:
+        """The contacts, by all that was said up to `last`, and the links that are left out."""
+        events = [e for e in self.events if last is None or e.at <= last]
+        people = [
+            one
+            for one in self.assertions
+            if kind_of(one.a) in STRONG
+            and kind_of(one.b) in STRONG
+            and (last is None or one.at <= last)
+            and self._counts(one)
+        ]
+        nodes = {s for e in events for s in (e.strong if e.person else e.strong[:1]) if self.alive(s, e.at)}
+        nodes |= {end for one in people if one.named for end in (one.a, one.b)}
+        first: dict[tuple[str, str, str, int], int] = {}
+        for event in events:
+            for a, b in combinations(sorted(event.strong), 2) if event.person else ():
+                if self.alive(a, event.at) and self.alive(b, event.at):
+                    first.setdefault((a, b, event.source, event.rank), event.at)
+        edges = [Edge(rank, at, a, b) for (a, b, _, rank), at in first.items()]
+        return clusters(nodes, edges, people, CONTACT_LIMITS)
+
+    @cached_property
+    def seen(self) -> dict[str, int]:
+        """Strong identifier -> when it was first mentioned."""
+        told = [(e.at, s) for e in self.events for s in (e.strong if e.person else e.strong[:1])] + [
+            (one.at, end) for one in self.assertions if one.named for end in (one.a, one.b)
+        ]
+        return {s: at for at, s in sorted(told, reverse=True) if self.alive(s, at)}
+
+    @cached_property
+    def refusing(self) -> set[str]:
+        """Identifiers whose latest word on profiling is no."""
+        words = {
+            e.fragment: e.profiling
+            for e in self.events
+            if e.profiling is not None and self.alive(e.fragment, e.at)
         }
-        self.employed = sorted(
-            (e.at, e.strong[0], self.account[e.keys[0]])
+        return {identifier for identifier, given in words.items() if not given}
+
+    # ---- accounts
+
+    def _accounts(self) -> dict[str, Group]:
+        people = [one for one in self.assertions if kind_of(one.a) in ACCOUNT]
+        nodes = {key for e in self.events for key in e.keys}
+        nodes |= {end for one in people if one.named for end in (one.a, one.b)}
+        nodes |= {domain for s in self.contact if (domain := domain_of(s)) is not None}
+        # Of one pair a source's latest word counts, to the day; on one day its first.
+        times: dict[tuple[str, str, str, int, str], list[int]] = {}
+        for event in self.events:
+            for a, b in combinations(sorted(event.keys), 2) if event.person and event.rank <= 2 else ():
+                times.setdefault((a, b, event.source, event.rank, event.keys[0]), []).append(event.at)
+        latest: dict[tuple[str, str, str, int], int] = {}
+        for (*link, _), all_of in times.items():
+            at = max(all_of[0], all_of[-1] // DAY_MS * DAY_MS)
+            latest[tuple(link)] = max(at, latest.get(tuple(link), at))  # type: ignore[index, arg-type]
+        edges = [Edge(rank, -at, a, b) for (a, b, _, rank), at in latest.items()]
+        return clusters(nodes, edges, people, ACCOUNT_LIMITS)[0]
+
+    @cached_property
+    def employed(self) -> list[tuple[int, str, tuple[str, str], Group]]:
+        """When, who, (source, CRM contact), the account."""
+        return [
+            (e.at, e.strong[0], (e.source, e.strong[0]), self.account[e.keys[0]])
             for e in self.events
             if e.type in ("identified", "profile_updated")
             and e.rank <= 2
             and e.person
             and e.strong
             and e.keys
-        )
+            and self.alive(e.strong[0], e.at)
+        ]
 
-    def _contacts(self) -> dict[str, frozenset[str]]:
-        nodes = {e.strong[0] for e in self.events if e.strong}
-        nodes |= {s for e in self.events if e.person for s in e.strong}
-        return clusters(
-            nodes,
-            self._links(lambda e: e.strong if e.person else ()),
-            {"contact_id": 1, "user_id": 1, "email": 3},
-            later_first=False,
-        )
-
-    def _accounts(self) -> dict[str, frozenset[str]]:
-        nodes = {key for e in self.events for key in e.keys}
-        nodes |= {domain for s in self.contact if (domain := domain_of(s)) is not None}
-        return clusters(
-            nodes,
-            self._links(lambda e: e.keys if e.person and e.rank <= 2 else ()),
-            {"account_id": 1, "vat_number": 1},
-            later_first=True,
-        )
-
-    def _links(self, ends: Callable[[Said], tuple[str, ...]]) -> dict[tuple[str, str, str, int], int]:
-        """(a, b, source, rank) -> earliest time."""
-        links: dict[tuple[str, str, str, int], int] = {}
-        for event in self.events:
-            for a, b in combinations(sorted(ends(event)), 2):
-                link = (a, b, event.source, event.rank)
-                links[link] = min(event.at, links.get(link, event.at))
-        return links
-
-    def employer(self, strong: str, at: int, address: str) -> frozenset[str]:
-        """The account of a contact at a time, for a touch with this identifier of the contact."""
+    def employer(self, strong: str, at: int, event: Said | None) -> Group:
+        """The account of a contact at a time; `event`: a touch with this identifier of the contact."""
         contact = self.contact[strong]
-        told = [(when, account) for when, who, account in self.employed if who in contact]
-        before = [account for when, account in told if when <= at]
-        if before:
-            return before[-1]
-        if domain := domain_of(address):
-            return self.account[domain]
-        firm = sorted((self.seen[s], domain) for s in contact if (domain := domain_of(s)))
-        if firm:
-            return self.account[firm[0][1]]
-        return told[0][1] if told else contact
+        told = [(when, stream, account) for when, who, stream, account in self.employed if who in contact]
+        standing: dict[tuple[str, str], tuple[int, Group]] = {}  # by stream: since when, where
+        for when, stream, account in told:
+            if when <= at and (stream not in standing or standing[stream][1] != account):
+                standing[stream] = (when, account)
+        own = self.account.get(domain_of(strong) or "")
+        if standing:
+            return max(standing.values(), key=lambda s: (s[1] == own, s[0]))[1]
+        firms = sorted((self.seen[s], domain) for s in contact if (domain := domain_of(s)))
+        if own is not None:
+            return own
+        if event is not None and (there := self._own_address(event, [domain for _, domain in firms])):
+            return self.account[there]
+        if firms:
+            return self.account[firms[0][1]]
+        return told[0][2] if told else contact
 
-    def owner(self, weak: str, at: int) -> str | None:
-        """The strong identifier that a weak one belongs to at a time; of equal times the smaller one."""
+    def _own_address(self, event: Said, firms: Sequence[str]) -> str | None:
+        """The firm of the address on a touch, if it is the contact's own."""
+        domains = [domain for s in event.strong if (domain := domain_of(s))]
+        return domains[0] if domains and domains[0] in firms else None
+
+    # ---- devices
+
+    def assertions_of(self, weak: str) -> list[tuple[int, str, bool]]:
+        """When and to whom a weak identifier was said to belong, and whether that person is erased since."""
         told = [(e.at, e.strong[0]) for e in self.events if e.person and e.strong and weak in e.weak]
-        before = [(-when, strong) for when, strong in told if when <= at]
-        after = [(when, strong) for when, strong in told if at < when <= at + 90 * DAY_MS]
-        return min(before)[1] if before else min(after)[1] if after else None
+        found = []
+        for strong in {s for _, s in told} | {s for one in self.assertions for s in (one.a, one.b)}:
+            pair = tuple(sorted((weak, strong)))
+            of_pair = [one for one in self.assertions if (one.a, one.b) == pair]
+            for live in (False, True):
+                stands = max((one for one in of_pair if self.alive(strong, one.at) == live), default=None)
+                if stands is not None and stands.what != "link":
+                    continue
+                times = [at for at, s in told if s == strong and self.alive(s, at) == live]
+                if stands is not None:
+                    times.append(stands.at)
+                found += [(at, strong, not live) for at in times if self.alive(weak, at)]
+        return sorted(found)
+
+    def owner(self, weak: str, at: int) -> tuple[str, bool] | None:
+        """The strong identifier that a weak one belongs to at a time, and whether that person is erased."""
+        told = self.assertions_of(weak)
+        before = [one for one in told if one[0] <= at]
+        after = [one for one in told if at < one[0] <= at + 90 * DAY_MS]
+        if before:
+            return None if self.anonymous else before[-1][1:]
+        return after[0][1:] if after else None
 
     def crowded(self) -> bool:
         """Whether more than three contacts were ever seen on one device: what then holds is not told here."""
-        devices = {weak for e in self.events for weak in e.weak}
         return any(
-            len({self.contact[e.strong[0]] for e in self.events if e.person and e.strong and d in e.weak}) > 3
-            for d in devices
+            len(
+                {strong if erased else self.contact[strong] for _, strong, erased in self.assertions_of(weak)}
+            )
+            > 3
+            for weak in {weak for e in self.events for weak in e.weak}
         )
 
-    def place(self, event: Said) -> tuple[frozenset[str] | None, frozenset[str] | None]:
-        """Contact and account of a touch."""
+    # ---- touches
+
+    def erased(self, event: Said) -> bool:
+        """Whether a touch is gone, and refused when it comes again."""
+        if not self.alive(event.fragment, event.at):
+            return True
+        if event.strong or not event.weak:
+            return False
+        owner = self.owner(event.fragment, event.at)
+        return owner is not None and owner[1] and not self.alive(owner[0], event.at)
+
+    def place(self, event: Said) -> Placed:
+        """Contact and account of a touch that is not erased."""
         strong: str | None = None
         if event.strong:
             strong = event.fragment
-        elif event.weak:
-            strong = self.owner(event.fragment, event.at)
+        elif event.weak and event.fragment not in self.refusing:
+            owner = self.owner(event.fragment, event.at)
+            if owner is not None and not owner[1] and not self.contact[owner[0]] & self.refusing:
+                strong = owner[0]
         contact = self.contact[strong] if strong else None
         if event.keys:
-            return contact, self.account[event.keys[0]]
-        address = event.fragment if event.strong else ""
-        return contact, self.employer(strong, event.at, address) if strong else None
+            return Placed(contact, self.account[event.keys[0]])
+        if strong is None:
+            return Placed(None, None)
+        return Placed(contact, self.employer(strong, event.at, event if event.strong else None))
 
-    def placed(self) -> dict[tuple[str, str, str], tuple[frozenset[str] | None, frozenset[str] | None]]:
-        """(source, event id, fragment) -> contact, account; of copies in one fragment the earliest counts."""
+    @cached_property
+    def counted(self) -> dict[tuple[str, str, str], Said]:
+        """(source, event id, fragment) -> of copies in one fragment the earliest."""
         first: dict[tuple[str, str, str], Said] = {}
         for event in self.events:  # in order of time
-            if event.type not in FACTS:
+            if event.type not in FACTS and not self.erased(event):
                 first.setdefault((event.source, event.id, event.fragment), event)
-        self.counted = first
-        return {key: self.place(event) for key, event in first.items()}
+        return first
 
-    def touches(self) -> dict[frozenset[str], list[Touched]]:
+    @cached_property
+    def placed(self) -> dict[tuple[str, str, str], Placed]:
+        """(source, event id, fragment) -> contact, account."""
+        return {key: self.place(event) for key, event in self.counted.items()}
+
+    def touches(self) -> dict[Group, list[Touched]]:
         """The touches of each account in event time; of copies in several fragments the strongest counts."""
-        best: dict[tuple[frozenset[str], str, str], tuple[Any, Touched]] = {}
-        for key, (contact, account) in self.placed().items():
+        best: dict[tuple[Group, str, str], tuple[Any, Touched]] = {}
+        for key, (contact, account) in self.placed.items():
             if account is None:
                 continue
             source, event_id, fragment = key
             event = self.counted[key]
-            order = (STRENGTH[fragment.partition(":")[0]], fragment)
+            order = (STRENGTH[kind_of(fragment)], fragment)
             where = (account, source, event_id)
             if where not in best or order < best[where][0]:
                 best[where] = (order, Touched(event.at, event, contact))
-        found: dict[frozenset[str], list[Touched]] = {}
+        found: dict[Group, list[Touched]] = {}
         for (account, _, _), (_, touched) in best.items():
             found.setdefault(account, []).append(touched)
         return {
@@ -242,81 +427,42 @@ class Tenant:
             for account, touches in found.items()
         }
 
+    # ---- what the documented limits leave open
 
-class Journey(NamedTuple):
-    """Times in ms; `closed` is None while it is open."""
+    def clear(self, late: Collection[object]) -> bool:
+        """Whether the set alone tells who is erased; before the requests of `late` all else has come."""
+        backwards = Tenant(self.events, self.assertions, anonymous=self.anonymous)
+        for request in reversed(self.requests):
+            for member in backwards.closure(request):
+                backwards.until[member] = max(request.at, backwards.until.get(member, NEVER))
+        return backwards.until == self.until and all(
+            (request in late or not self._conflicts(request)) and not self._torn(request)
+            for request in self.requests
+        )
 
-    opened: int
-    stages: dict[str, int]
-    closed: int | None
+    def _conflicts(self, request: Request) -> bool:
+        """Whether something that was said up to then is in conflict with something about the erased."""
+        before = Tenant(
+            (e for e in self.events if e.at <= request.at),
+            (one for one in self.assertions if one.at <= request.at),
+            (one for one in self.requests if one.at < request.at),
+        )
+        left_out = before.people(request.at)[1]
+        erased = before.closure(request)
+        apart = [
+            (one.a, one.b) for one in before.assertions if one.what != "link" and kind_of(one.a) in STRONG
+        ]
+        return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *apart])
 
+    def _torn(self, request: Request) -> bool:
+        """Whether a link of the erased was told before the request and, at several times, after it.
 
-def journeys(touches: Iterable[Touched], clock: int) -> list[Journey]:
-    """The journeys of an account: cut where nothing was heard for more than 180 days."""
-    cut: list[list[Touched]] = []
-    for touched in touches:
-        if not touched.said.person or touched.said.type == "email_opened":
-            continue
-        if not cut or touched.at > cut[-1][-1].at + 180 * DAY_MS:
-            cut.append([])
-        cut[-1].append(touched)
-    found = []
-    for n, journey in enumerate(cut):
-        end = journey[-1].at + 180 * DAY_MS
-        closed = end if n + 1 < len(cut) or clock > end else None
-        found.append(Journey(journey[0].at, shown(entered(journey, group=True)), closed))
-    return found
-
-
-def shown(times: dict[str, int]) -> dict[str, int]:
-    """Without a stage that was completed after a further one: that is a moment, no step back."""
-    return {
-        stage: at
-        for n, stage in enumerate(STAGES)
-        if (at := times.get(stage)) is not None
-        and not any(times.get(further, at) < at for further in STAGES[n + 1 :])
-    }
-
-
-def entered(journey: list[Touched], *, group: bool) -> dict[str, int]:
-    """Stage -> when its first clause was complete. `group`: several contacts may complete one together."""
-    times: dict[str, int] = {}
-    for n, touched in enumerate(journey):
-        for stage, complete in _clauses(journey[: n + 1], group=group).items():
-            if complete:
-                times.setdefault(stage, touched.at)
-    return times
-
-
-def _clauses(until: list[Touched], *, group: bool) -> dict[str, bool]:
-    """Of each stage whether the last of these touches completes a clause."""
-    at, last, _ = until[-1]
-    recent = [t.said for t in until if t.at >= at - 30 * DAY_MS]
-    orders = [t for t in until if t.said.type in ORDERS]
-    several = {t.said.order or (t.said.source, t.said.id) for t in orders}
-    return {
-        "awareness": True,
-        "consideration": (
-            last.type in ("catalogue_requested", "sample_requested", "account_registered")
-            or (last.type == "content_downloaded" and sum(e.type == last.type for e in recent) >= 2)
-            or (bool(last.topic) and len({e.topic for e in recent if e.topic}) >= 3)
-        ),
-        "evaluation": (
-            last.type in ("demo_requested", "quote_requested", "call_requested", "meeting_held")
-            or (group and _two_contacts(until))
-        ),
-        "purchase": last.type in ORDERS,
-        "experience": last.type in AFTER_SALES and any(t.at < at for t in orders),
-        "loyalty": last.type in ORDERS and at <= orders[0].at + 365 * DAY_MS and len(several) > 2,
-    }
-
-
-def _two_contacts(until: list[Touched]) -> bool:
-    """Two contacts in consideration or later, one of them now, active within 30 days of each other."""
-    at, _, now = until[-1]
-    ready = set()
-    for contact in {t.contact for t in until if t.contact is not None}:
-        own = [t for t in until if t.contact == contact]
-        if set(entered(own, group=False)) - {"awareness"} and own[-1].at >= at - 30 * DAY_MS:
-            ready.add(contact)
-    return now in ready and len(ready) >= 2
+        Of a link the first and the last time are kept.
+        """
+        erased = {s for s, until in self.until.items() if until == request.at}
+        times: dict[tuple[str, str, str], list[int]] = {}
+        for event in self.events:
+            for a, b in combinations(sorted(event.strong), 2):
+                if a in erased or b in erased:
+                    times.setdefault((a, b, event.source), []).append(event.at)
+        return any(all_of[0] <= request.at < all_of[-2] for all_of in times.values() if len(all_of) > 2)

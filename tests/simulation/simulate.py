@@ -7,7 +7,7 @@ from traceback import format_exc
 from typing import Any
 
 from streams.core import Step
-from tests.simulation import chain, people, topology
+from tests.simulation import chain, checks, people, seen, topology
 from tests.simulation.oracle import differences
 from tests.simulation.people import DAY_MS, Line
 from tests.simulation.world import CALM, NOW_MS, RIGHT, Build, Chaos, World
@@ -41,27 +41,39 @@ def simulate_chain(seed: int, build: Build = RIGHT, *, trace: list[str] | None =
 def simulate_topology(seed: int, build: Build = RIGHT, *, trace: list[str] | None = None) -> Outcome:
     """The steps of the product, against an undisturbed run and the naive oracle."""
     rng = random.Random(seed)
-    lines = people.lines(rng)
-    end = max(line.at for line in lines) + rng.choice((0, 10, 100, 200)) * DAY_MS
-    run = _Run(seed, topology.STEPS, rng, build, live=rng.random() < 0.4, now=end, trace=trace)
-    portions = _portions(rng, lines)
-    done = 0
-    for number, portion in enumerate(portions, 1):
-        done += len(portion)
-        at = end if number == len(portions) else max((line.at for line in lines[:done]), default=0)
+    live, anonymous = rng.random() < 0.4, rng.random() < 0.15
+    parts = people.lines(rng, recent=live)
+    lines = [line for part in parts for line in part]
+    last = max(line.at for line in lines)
+    end = last + rng.choice((0, 10, 100, 200)) * DAY_MS
+    run = _Run(seed, topology.STEPS, rng, build, live=live, now=last, anonymous=anonymous, trace=trace)
+    # Nobody's devices are forgotten 120 days later: until all has come, the clock is not that far.
+    within = min((line.at for line in lines if line.event), default=0) + 119 * DAY_MS
+    number = 0
+    for portion in (cut for part in parts for cut in _portions(rng, part)):
+        number += 1
+        at = min(within, max((line.at for line in portion), default=0))
         run.portion(
             lambda: topology.records(run.world, _fed(rng, portion)) + topology.poison(run.world),  # noqa: B023
-            lambda: [] if run.world.config.live else topology.drain(run.world, at, number),  # noqa: B023
+            lambda: [] if live else topology.drain(run.world, at, number),  # noqa: B023
         )
-    return run.outcome(lambda: _topology_problems(run.world, lines, end))
+    run.end(end, lambda: topology.drain(run.world, end, number + 1))
+    run.again(
+        lambda: topology.records(run.world, people.erased(lines)),
+        lambda: topology.drain(run.world, end, number + 2),
+    )
+    return run.outcome(lambda: _topology_problems(run.world, parts, end))
 
 
-def _topology_problems(world: World, lines: Sequence[Line], end: int) -> list[str]:
-    wrong = topology.problems(world, lines)
-    wanted = topology.results(topology.reference(lines, end))
-    for what, found in topology.results(world).items():
+def _topology_problems(world: World, parts: Sequence[Sequence[Line]], end: int) -> list[str]:
+    lines = [line for part in parts for line in part]
+    wrong = checks.problems(world, lines)
+    reference = topology.reference(parts, end, anonymous=world.anonymous)
+    wanted = seen.results(reference)
+    for what, found in seen.results(world).items():
         wrong += differences(what, found, wanted[what])
-    return wrong + topology.against_oracle(world, lines, end)
+    wrong += checks.told(world, seen.events(reference))
+    return wrong + checks.against_oracle(world, lines, end)
 
 
 def _portions(rng: random.Random, lines: Sequence[Any]) -> list[Sequence[Any]]:
@@ -89,13 +101,24 @@ class _Run:
         *,
         live: bool = False,
         now: int = NOW_MS,
+        anonymous: bool = False,
         trace: list[str] | None,
     ) -> None:
         self.seed = seed
         self.rng = rng
         self.embedded = rng.random() < 0.25
         partitions = rng.choice((1, 2, 3))
-        self.world = World(steps, rng, partitions, build, disk=self.embedded, live=live, now=now, trace=trace)
+        self.world = World(
+            steps,
+            rng,
+            partitions,
+            build,
+            disk=self.embedded,
+            live=live,
+            now=now,
+            anonymous=anonymous,
+            trace=trace,
+        )
         self.restarts = 0
 
     def portion(self, feed: Callable[[], list[Any]], drain: Callable[[], list[Any]]) -> None:
@@ -113,6 +136,22 @@ class _Run:
         if self.embedded:  # a run ends when nothing is left to do; the next one has another broker
             world.restart(clean=True)
             self.restarts += 1
+
+    def end(self, at: int, drain: Callable[[], list[Any]]) -> None:
+        """All has come, and the clock goes on to `at`."""
+        if self.world.config.live:
+            self.world.now = max(self.world.now, at)
+        else:
+            self.world.feed(drain())
+        self.world.run(CALM)
+
+    def again(self, feed: Callable[[], list[Any]], drain: Callable[[], list[Any]]) -> None:
+        """Once more, after the end."""
+        self.world.feed(feed())
+        self.world.run(CALM)
+        if not self.world.config.live:
+            self.world.feed(drain())
+            self.world.run(CALM)
 
     def outcome(self, problems: Callable[[], list[str]]) -> Outcome:
         """Everybody crashes once more, so that what is compared was read back; then compare."""

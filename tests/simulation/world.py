@@ -18,6 +18,7 @@ from schemas import topics
 from schemas.keys import hasher
 from streams.core import Output, Record, Step, StepConfig
 from streams.session import CLAIM, FencedError, Session, Work, pack_version, unpack_version
+from tests.simulation.broken import ForgetsNobody, NeverWaits, NotErased, NotRestated
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01: where the wall clock of a run begins, unless it is told otherwise
 REST_MS, RESTS = 1_500, 5  # live: so often and so long nothing comes, at rest; `settle_ms` is 2,000
@@ -34,6 +35,7 @@ class Build:
     confirms: bool = True  # a claim counts only once the session could still commit
     looks: bool = True  # looks for strangers' rows behind its claim
     owes: bool = True  # sends again, after recovery, what the newest rows owe
+    steps: tuple[type[Step], ...] = ()  # in the place of those of the same name
 
 
 RIGHT = Build()
@@ -45,6 +47,10 @@ BROKEN = {
     "claims are not confirmed": Build(confirms=False),
     "strangers' rows stay": Build(looks=False),
     "nothing is owed after a crash": Build(owes=False),
+    "what is left after an erasure is not told again": Build(steps=(NotRestated,)),
+    "who was seen with the erased is not forgotten": Build(steps=(ForgetsNobody,)),
+    "the erased come again": Build(steps=(NotErased,)),
+    "an account does not wait for its predecessors": Build(steps=(NeverWaits,)),
 }
 
 
@@ -435,14 +441,18 @@ class World:
         disk: bool = False,
         live: bool = False,
         now: int = NOW_MS,
+        anonymous: bool = False,
         trace: list[str] | None = None,
     ) -> None:
-        self.steps = steps
+        others = {step.name: step for step in build.steps}
+        self.steps = [others.get(step.name, step) for step in steps]
         self.rng = rng
         self.build = build
         self.trace = trace
         self.generation = 0
-        self.config = StepConfig(0, partitions, 0, hasher("simulation"), live=live)
+        self.anonymous = anonymous  # after its first person an anonymous touch of a device is nobody's
+        policy = {"device_policy": "anonymous" if anonymous else "last_known"}
+        self.config = StepConfig(0, partitions, 0, hasher("simulation"), live=live, settings=policy)
         self.now = now  # wall time, ms; live it goes on
         self.chaos = CALM
         self.broker = Broker()

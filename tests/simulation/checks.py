@@ -1,0 +1,309 @@
+"""What must hold at the end of a run: by itself, and as the naive oracle says."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas import keys, topics
+from schemas.events import AccountProfile, JourneyEvent
+from schemas.internal import (
+    Asserted,
+    Employed,
+    Link,
+    Named,
+    Owner,
+    Owns,
+    Profiling,
+    Request,
+    Seen,
+    Tick,
+    Told,
+    Touch,
+)
+from schemas.times import rfc3339
+from tests.simulation import oracle, oracle_journeys, people, topology
+from tests.simulation.oracle import Group, Tenant, differences
+from tests.simulation.people import Line, erased
+from tests.simulation.seen import (
+    POISON,
+    Event,
+    Run,
+    events,
+    folded_events,
+    maps,
+    places,
+    profiles,
+    read,
+    snapshots,
+)
+from tests.simulation.world import World
+
+_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
+_statement = msgspec.msgpack.Decoder(
+    Seen | Link | Owns | Named | Employed | Profiling | Asserted | Request
+).decode
+_event = msgspec.json.Decoder(JourneyEvent).decode
+
+
+# ---- what must hold by itself
+
+
+def problems(run: World, lines: Sequence[Line]) -> list[str]:
+    """What is wrong with a run, other than differing from another run."""
+    return [*_one_each(run, lines), *refused_again(run, lines), *forgotten(run, lines), *_ids(run)]
+
+
+def _one_each(run: World, lines: Sequence[Line]) -> list[str]:
+    """Every record is applied or refused: one of the two, never both, never neither."""
+    wanted = Counter((line.event["tenant"], line.event["event_id"], line.at) for line in lines if line.event)
+    applied = set()
+    for value in read(run, topics.VALID.name):
+        message = _valid(value)
+        if isinstance(message, Touch):
+            applied.add((message.tenant, message.event_id, message.occurred_at))
+        elif isinstance(message, Asserted):
+            applied.add((message.tenant, message.event_id, message.at))
+    for value in read(run, topics.LINKS.name):
+        statement = _statement(value)
+        if isinstance(statement, Request):
+            applied.add((statement.tenant, statement.event_id, statement.at))
+    wrong = differences("applied", dict.fromkeys(applied, 1), dict.fromkeys(wanted, 1))
+    good = {line.value for line in lines if line.event}
+    refused = set()
+    for output in run.seen(topics.DEAD.name):
+        headers = dict(output.headers)
+        if headers["reason"] == b"erased":
+            continue
+        where = (headers["topic"].decode(), int(headers["partition"]), int(headers["offset"]))
+        if output.value in good or (headers["reason"] == b"processing_error") != (output.value == POISON):
+            wrong.append(f"dead letter: {headers} {output.value!r}")
+        if int(headers["generation"]) == run.generation:
+            refused.add(where)
+    outside = [topic.name for topic in topics.INPUTS]
+    bad = {
+        (record.topic, record.partition, record.offset)
+        for topic in (*outside, *topology.INTERNAL)
+        for record in run.broker.records(topic)
+        if (record.value not in good if topic in outside else record.value == POISON)
+    }
+    return wrong + differences("refused", dict.fromkeys(refused, 1), dict.fromkeys(bad, 1))
+
+
+def refused_again(run: Run, lines: Sequence[Line]) -> list[str]:
+    """Touches that are erased and came again are refused, each once and without its bytes."""
+    wanted = {
+        (line.event["tenant"], line.said.source, line.said.id)
+        for line in erased(lines)
+        if line.event is not None and isinstance(line.said, oracle.Said)
+    }
+    found: dict[tuple[int, int], bytes] = {}
+    wrong = []
+    for output in run.seen(topics.DEAD.name):
+        headers = dict(output.headers)
+        if headers["reason"] == b"erased":
+            found[int(headers["partition"]), int(headers["offset"])] = output.value or b""
+            if output.value or output.key or headers["topic"] != topics.VALID.name.encode():
+                wrong.append(f"dead letter of an erased touch: {output}")
+    key_of = run.config.key_of
+    offsets = {
+        -1 - int.from_bytes(keys.event_key(key_of, *event)[:6], "big"): event for event in sorted(wanted)
+    }
+    times = Counter(offset for _, offset in found)
+    return wrong + differences(
+        "refused as erased",
+        {offsets.get(offset, offset): count for offset, count in times.items()},
+        dict.fromkeys(wanted, 1),
+    )
+
+
+def forgotten(run: Run, lines: Sequence[Line]) -> list[str]:
+    """What is erased stands nowhere any more, in plain text."""
+    everywhere = list(places(run))
+    wrong = []
+    for name, tenant in people.tenants(lines).items():
+        gone = _secrets(tenant)
+        if gone:
+            pattern = re.compile(b"|".join(re.escape(text.encode()) for text in sorted(gone)))
+            for what, value in everywhere:
+                if name.encode() in value and (hit := pattern.search(value)):
+                    wrong.append(f"forgotten: {name}: {hit.group()!r} still stands in {what}: {value!r}")
+    return wrong
+
+
+def _secrets(tenant: Tenant) -> set[str]:
+    """Identifiers, names and ids of events that only what is erased ever told."""
+    left = [event for event in tenant.events if not tenant.erased(event)]
+    gone = [event for event in tenant.events if tenant.erased(event)]
+    secrets = {identifier for identifier in tenant.until if identifier not in tenant.contact}
+    secrets -= {w for e in tenant.events for w in e.weak if tenant.alive(w, e.at)}
+    secrets |= {event.name for event in gone if event.name} - {event.name for event in left}
+    return secrets | ({event.id for event in gone} - {event.id for event in left})
+
+
+def _ids(run: Run) -> Iterator[str]:
+    """One id says one thing; one (key, version) has one id."""
+    said: dict[str, Any] = {}
+    made: dict[Any, str] = {}
+    for value in read(run, topics.EVENTS.name):
+        event = _event(value)
+        key = (event.tenant, event.subject, event.kind, event.natural_key)
+        what = (key, event.occurred_at, event.retracted, event.corrects)
+        if said.setdefault(event.id, what) != what:
+            yield f"ids: {event.id} says {said[event.id]} and {what}"
+        if made.setdefault((key, event.version), event.id) != event.id:
+            yield f"ids: {key} has two of version {event.version}"
+
+
+# ---- against the naive oracle
+
+
+def against_oracle(run: Run, lines: Sequence[Line], clock: int) -> list[str]:
+    """What differs from the rules, computed naively."""
+    tenants = people.tenants(lines, anonymous=run.anonymous)
+    return [
+        f"{name}: {problem}"
+        for name, tenant in tenants.items()
+        if not tenant.crowded()
+        for problem in _tenant(run, name, tenant, clock)
+    ]
+
+
+def _tenant(run: Run, name: str, tenant: Tenant, clock: int) -> Iterator[str]:
+    rows = {identifier: row for (t, identifier), row in maps(run).items() if t == name}
+    ids: dict[Group, str] = {}  # naive contact or account -> our id
+    for identifier, contact in tenant.contact.items():
+        if identifier not in rows:
+            yield f"contact of {identifier}: it has no map row"
+            return
+        found = {span.contact_id or "" for span in rows[identifier].spans}
+        if found != {ids.setdefault(contact, next(iter(found)))}:
+            yield f"contact of {identifier}: {found}, others of {sorted(contact)}: {ids[contact]}"
+    accounts: dict[Group, str] = {}
+    for key, account in tenant.account.items():
+        if key not in rows:
+            yield f"account of {key}: it has no map row"
+            return
+        found = {span.account_id or "" for span in rows[key].spans}
+        if found != {accounts.setdefault(account, next(iter(found)))}:
+            yield f"account of {key}: {found}, others of {sorted(account)}: {accounts[account]}"
+    for person, firm in tenant.placed.values():
+        if firm is not None and firm not in accounts:  # of kind person
+            accounts[firm] = next(s.account_id or "" for i in person or () for s in rows[i].spans)
+    if len(set(ids.values())) < len(ids) or len(set(accounts.values())) < len(accounts):
+        yield f"one id for several: {ids} {accounts}"
+    wanted = {
+        key: (ids[contact] if contact else "", accounts[account])
+        for key, (contact, account) in tenant.placed.items()
+        if account is not None
+    }
+    yield from differences("touch", _placed(run, name), wanted)
+    yield from _former_ids(run, name, tenant, ids, accounts)
+    if hasattr(AccountProfile, "journeys"):
+        yield from differences("journeys", _journeys(run, name), _expected(tenant, accounts, clock))
+
+
+def _former_ids(
+    run: Run, name: str, tenant: Tenant, ids: Mapping[Group, str], accounts: Mapping[Group, str]
+) -> Iterator[str]:
+    """Ids that were given out lead to where their identifier is now; after an erasure to nobody."""
+    key_of = run.config.key_of
+    now: dict[str, set[str]] = {}
+    for identifier in {*tenant.contact, *tenant.until}:
+        until = tenant.until.get(identifier)
+        for generation in {(), () if until is None else (str(until),)}:
+            issued = "c" + key_of(name, "contact", identifier, *generation).hex()[:15]
+            current = until is None or bool(generation)
+            now[f"journeys_contact_id:{issued}"] = (
+                {ids[tenant.contact[identifier]]} if current and identifier in tenant.contact else {""}
+            )
+    for key, account in tenant.account.items():
+        issued = "a" + key_of(name, "account", key).hex()[:15]
+        now[f"journeys_account_id:{issued}"] = {accounts[account]}
+    for (owner, identifier), row in maps(run).items():
+        if owner == name and identifier in now:
+            contact = identifier.startswith("journeys_contact")
+            found = {(span.contact_id if contact else span.account_id) or "" for span in row.spans} or {""}
+            if found != now[identifier]:
+                yield f"former id {identifier}: {found}, expected {now[identifier]}"
+
+
+def _placed(run: Run, name: str) -> dict[tuple[str, str, str], tuple[str, str]]:
+    found: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for (tenant, account, identifier), (parts, _) in snapshots(run).items():
+        if tenant == name:
+            for part in parts:
+                for touch in part[3]:
+                    key = (touch[3], touch[2], identifier)
+                    assert key not in found, f"{key} lies in two accounts"
+                    found[key] = (part[0], account)
+    return found
+
+
+def _journeys(run: Run, name: str) -> dict[Any, Any]:
+    """(account, number) -> times of a journey, as the profile shows them."""
+    return {
+        (account, journey["number"]): (
+            journey["opened_at"],
+            {stage["stage"]: stage["entered_at"] for stage in journey["stages"]},
+            journey["closed_at"],
+        )
+        for (tenant, account), profile in profiles(run).items()
+        if tenant == name
+        for journey in profile.get("journeys", ())
+    }
+
+
+def _expected(tenant: Tenant, accounts: Mapping[Group, str], clock: int) -> dict[Any, Any]:
+    return {
+        (accounts[account], number): (
+            rfc3339(journey.opened),
+            {stage: rfc3339(at) for stage, at in journey.stages.items()},
+            None if journey.closed is None else rfc3339(journey.closed),
+        )
+        for account, touches in tenant.touches().items()
+        for number, journey in enumerate(oracle_journeys.journeys(touches, clock), 1)
+    }
+
+
+# ---- against another run
+
+
+def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterator[str]:
+    """What is wrong with the journey events: each that is wanted is told once, by its account or by one that
+    became part of it; and nothing else is told.
+    """
+    found = events(run)
+    into: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for change in folded_events(run):
+        if change.type == "account_merged":
+            former = (change.tenant, change.details["from"])
+            into.setdefault(former, set()).add((change.tenant, change.subject))
+    former_of: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for former in into:
+        for account in _closure(into, former) - {former}:
+            former_of.setdefault(account, set()).add(former)
+    for account, all_wanted in wanted.items():
+        by_others = [e for former in former_of.get(account, ()) for e in found.get(former, ())]
+        for event in all_wanted:
+            own, others = found.get(account, []).count(event), by_others.count(event)
+            if not own and not others:
+                yield f"events: {account} does not tell {event}"
+            if own and others:
+                yield f"events: {account} tells again what was told before it became part of it: {event}"
+    for account, all_found in found.items():
+        holds = {event for one in _closure(into, account) for event in wanted.get(one, ())}
+        for event in all_found:
+            if event not in holds:
+                yield f"events: {account} tells {event}, which does not hold"
+
+
+def _closure(into: Mapping[Any, set[Any]], one: Any) -> set[Any]:
+    found, waiting = {one}, [one]
+    while waiting:
+        new = into.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found

@@ -1,0 +1,204 @@
+"""What can be seen of a run at its end, folded as consumers fold it: of each key the highest version."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from schemas import keys, topics
+from schemas.events import AccountProfile, JourneyEvent
+from schemas.identity import MapRow
+from schemas.internal import Evidence, Snapshot
+from schemas.privacy import PrivacyResult
+from streams.core import Output, StepConfig
+from streams.fragments import row as fragment_row
+from streams.fragments.step import Fragments
+from streams.identity.step import Identity
+from streams.journeys.step import Journeys
+from tests.simulation.oracle import fold
+
+POISON = b"\xc1"  # what no step can read, on a topic that only steps write
+ISSUED = ("journeys_contact_id:", "journeys_account_id:")
+CHANGES = ("contact_change", "account_change")  # they tell of what had been published
+NUMBERED = ("journey", "journey_end", "stage", "moment")  # their natural key begins with a journey's number
+
+_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+_event = msgspec.json.Decoder(JourneyEvent).decode
+_profile = msgspec.json.Decoder(AccountProfile).decode
+_map = msgspec.json.Decoder(MapRow).decode
+_evidence = msgspec.msgpack.Decoder(Evidence).decode
+_result = msgspec.json.Decoder(PrivacyResult).decode
+
+
+class Run(Protocol):
+    """A run that has come to rest."""
+
+    config: StepConfig
+    anonymous: bool
+
+    def seen(self, topic: str) -> Iterator[Output]:
+        """Everything that a reader outside has read of a topic."""
+
+    def state(self, step: str) -> Mapping[tuple[int, bytes], bytes]:
+        """(partition, row key) -> value, of the rows that a step holds."""
+
+
+def read(run: Run, topic: str) -> Iterator[bytes]:
+    """The values of a topic, as readers outside have seen them."""
+    return (output.value for output in run.seen(topic) if output.value and output.value != POISON)
+
+
+def results(run: Run) -> dict[str, dict[Any, Any]]:
+    """Everything that must be the same whatever happened on the way."""
+    return {
+        "identity-map": known_maps(run),
+        "identity-evidence": evidence(run),
+        "privacy-results": answers(run),
+        "account-profiles": profiles(run),
+        "fragments": fragments(run),
+        "snapshots in JOURNEYS": snapshots(run),
+    }
+
+
+def maps(run: Run) -> dict[tuple[str, str], MapRow]:
+    """(tenant, identifier) -> row; of one that is erased only its key is left."""
+    rows = [_map(value) for value in read(run, topics.MAP.name)]
+    folded = fold((_row_key(run, row), row.version, row) for row in rows)
+    return {(row.tenant, row.identifier): row for row in folded.values()}
+
+
+def _row_key(run: Run, row: MapRow) -> bytes:
+    return keys.identifier_key(run.config.key_of, row.tenant, row.identifier)
+
+
+def known_maps(run: Run) -> dict[tuple[str, str], Any]:
+    """The rows without their versions; which former ids have one follows from what had been published."""
+    return {
+        key: msgspec.to_builtins(msgspec.structs.replace(row, version=(0, 0, 0)))
+        for key, row in maps(run).items()
+        if not key[1].startswith(ISSUED)
+    }
+
+
+def evidence(run: Run) -> dict[tuple[str, ...], Any]:
+    """How each link fared; an empty value says that it is erased."""
+    rows = [(output.key, output.value) for output in run.seen(topics.EVIDENCE.name)]
+    told = [(key, _evidence(value)) for key, value in rows if value and value != POISON]
+    gone = {key for key, value in rows if not value}
+    folded = fold((key, one.version, one) for key, one in told)
+    return {
+        (one.tenant, one.a, one.b, one.source): (one.rank, one.at, one.state, one.reason)
+        for key, one in folded.items()
+        if key not in gone
+    }
+
+
+def answers(run: Run) -> dict[tuple[str, str], Any]:
+    """What each request came to."""
+    made = [_result(value) for value in read(run, topics.RESULTS.name)]
+    folded = fold(((one.tenant, one.subject), one.version, one) for one in made)
+    return {key: (one.request, one.result, one.counts) for key, one in folded.items()}
+
+
+class Event(NamedTuple):
+    """What a journey event tells; `item` is its natural key without the journey's number."""
+
+    kind: str
+    item: str
+    at: str
+    caused_by: tuple[str, ...]
+    contact: str
+
+
+def events(run: Run) -> dict[tuple[str, str], list[Event]]:
+    """(tenant, account) -> the events that hold; how the account looked on the way is left out."""
+    found: dict[tuple[str, str], list[Event]] = {}
+    for event in folded_events(run):
+        if not event.retracted and event.kind not in CHANGES:
+            item = event.natural_key
+            if event.kind in NUMBERED:
+                item = item.partition("/")[2]
+            contact = event.contact.id if event.contact else ""
+            found.setdefault((event.tenant, event.subject), []).append(
+                Event(event.kind, item, event.occurred_at, tuple(event.caused_by), contact)
+            )
+    return found
+
+
+def folded_events(run: Run) -> list[JourneyEvent]:
+    """Of each (tenant, subject, kind, natural key) what was said last."""
+    made = [_event(value) for value in read(run, topics.EVENTS.name)]
+    return list(fold(((e.tenant, e.subject, e.kind, e.natural_key), e.version, e) for e in made).values())
+
+
+def profiles(run: Run) -> dict[tuple[str, str], Any]:
+    """(tenant, account) -> profile; one that is gone is as good as none."""
+    found = {}
+    for profile in folded_profiles(run):
+        if profile.gone:
+            continue
+        made = msgspec.to_builtins(profile)
+        for name in ("id", "version", "emitted_at"):
+            del made[name]
+        if profile.first_seen is None:
+            del made["occurred_at"]  # then it occurred when it was sent
+        for journey in made.get("journeys", ()):
+            for stage in journey["stages"]:
+                del stage["corrected"]  # whether it was first told otherwise
+        found[profile.tenant, profile.subject] = made
+    return found
+
+
+def folded_profiles(run: Run) -> list[AccountProfile]:
+    made = [_profile(value) for value in read(run, topics.PROFILES.name)]
+    return list(fold(((p.tenant, p.subject), p.version, p) for p in made).values())
+
+
+def fragments(run: Run) -> dict[tuple[str, str], Any]:
+    """(tenant, identifier) -> row, without what remembers the way."""
+    clock = run.config.key_of("clock")
+    found = {}
+    for (_, key), value in run.state(Fragments.name).items():
+        if key != clock:
+            row = fragment_row.decode(value)
+            for name in ("left", "moved"):
+                if hasattr(row, name):
+                    setattr(row, name, type(getattr(row, name))())
+            if row.mapped is not None:
+                row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0))
+            if row != fragment_row.Fragment(row.tenant, row.identifier):
+                found[row.tenant, row.identifier] = msgspec.to_builtins(row)
+    return found
+
+
+def snapshots(run: Run) -> dict[tuple[str, str, str], Any]:
+    """(tenant, account, identifier) -> parts and facts, of the snapshots that stand."""
+    found = {}
+    for one in stored_snapshots(run):
+        if not one.withdrawn:
+            found[one.tenant, one.account, one.identifier] = (
+                msgspec.to_builtins(one.parts),
+                msgspec.to_builtins(one.facts),
+            )
+    return found
+
+
+def stored_snapshots(run: Run) -> Iterator[Snapshot]:
+    for (_, key), value in run.state(Journeys.name).items():
+        if len(key) == 32:
+            yield _snapshot(value)
+
+
+def places(run: Run) -> Iterator[tuple[str, bytes]]:
+    """Every row of every step, the values that compacted topics have, folded events and answers."""
+    for step in (Fragments, Identity, Journeys):
+        for (_, key), value in run.state(step.name).items():
+            yield f"a row of {step.name} ({len(key)})", value
+    encode = msgspec.json.encode
+    yield from (("identity-map", encode(row)) for row in maps(run).values())
+    yield from (
+        ("identity-evidence", encode(list(map(str, (*key, *one))))) for key, one in evidence(run).items()
+    )
+    yield from (("account-profiles", encode(profile)) for profile in folded_profiles(run))
+    yield from (("journey-events", encode(event)) for event in folded_events(run))
+    yield from (("privacy-results", value) for value in read(run, topics.RESULTS.name))
