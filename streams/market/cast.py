@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from streams.market import rates, words
+from streams.market.spelling import IDN_SUFFIX, in_ascii
 
 _FIRMS: Final = len(words.LAST_NAMES_NL) * len(words.TRADES) * len(words.TOWNS)
 _STRIDE: Final = 10_007  # prime and no divisor of the number of firm names: every firm gets a name of its own
@@ -170,7 +171,8 @@ class Casting:
         trade_name, trade_ascii = words.TRADES[trade]
         again = number // _FIRMS  # more firms than names: a number behind the name
         base = f"{surname_ascii}-{trade_ascii}-{words.TOWNS[town]}{again + 1 if again else ''}"
-        domains = [f"{base}.nl"]
+        idn = rng.random() < rates.IDN
+        domains = [in_ascii(f"{base}{IDN_SUFFIX}.nl") if idn else f"{base}.nl"]
         if rng.random() < rates.TWO_DOMAINS:
             domains.append(f"{base}.com")
         in_erp = rng.random() < rates.FIRM_IN_ERP

@@ -73,15 +73,16 @@ def _kinds(values: Iterable[str], kinds: tuple[str, ...]) -> list[str]:
     return [value for value in values if value.partition(":")[0] in kinds]
 
 
-def _count(what: str, found: int, true: int, meaning: str) -> Figure:
-    """A count is right as far as it is not too high or too low."""
-    return Figure(what, max(0, true - abs(found - true)), true, meaning)
+def _count(what: str, found: int, true: int, meaning: str, either: int = 0) -> Figure:
+    """A count is right as far as it is not too high or too low; `either`: by so much it may be either."""
+    return Figure(what, max(0, true - max(0, abs(found - true) - either)), true, meaning)
 
 
 def _events(truth: Truth, found: Found) -> list[Figure]:
     counts = truth.counts
     refused = sum(counts.dead_letters.values())
     told = found.applied + found.duplicates + found.dead_letters
+    erased = counts.erased  # taken in, or refused where it comes after the erasure
     return [
         _count("Events accounted for", told, counts.lines, "taken in, recognised as a double, or refused"),
         _count(
@@ -89,11 +90,16 @@ def _events(truth: Truth, found: Found) -> list[Figure]:
             found.applied,
             counts.applied,
             "however often and in which order they came",
+            erased,
         ),
         _count(
-            "Doubles recognised", found.duplicates, counts.duplicates, "sent again, also with a log-in added"
+            "Doubles recognised",
+            found.duplicates,
+            counts.duplicates,
+            "sent again, also with a log-in added",
+            erased,
         ),
-        _count("Bad events refused", found.dead_letters, refused, "kept with the reason"),
+        _count("Bad events refused", found.dead_letters, refused, "kept with the reason", erased),
     ]
 
 
@@ -101,7 +107,9 @@ def _people(truth: Truth, found: Found, contact_of: dict[str, str]) -> list[Figu
     groups = {frozenset(_kinds(row["identifiers"], _STRONG)) for row in found.contacts}
     whole = sum(frozenset(contact.identifiers) in groups for contact in truth.contacts)
     true_of = {i: contact.id for contact in truth.contacts for i in contact.identifiers}
+    person_of = {i: contact.person for contact in truth.contacts for i in contact.identifiers}
     both = _pairs((true_of[i], contact_of[i]) for i in true_of if i in contact_of)
+    right = _pairs((person_of[i], contact_of[i]) for i in true_of if i in contact_of)
     joined = _pairs(contact_of.values())
     belong = _pairs(true_of.values())
     return [
@@ -111,8 +119,14 @@ def _people(truth: Truth, found: Found, contact_of: dict[str, str]) -> list[Figu
             len(truth.contacts),
             "who told who they are: with all their addresses, no other's",
         ),
-        Figure("Addresses joined rightly", both, joined, "of those joined, the same person's"),
-        Figure("Addresses joined at all", both, belong, "of those that belong to one person"),
+        Figure("Pairs joined rightly", right, joined, "of the pairs of addresses and log-ins of one contact"),
+        Figure("Pairs found", both, belong, "of the pairs that can be known to be one person's"),
+        Figure(
+            "Erased people gone",
+            sum(identifier not in contact_of for identifier in truth.gone),
+            len(truth.gone),
+            "their addresses and log-ins are nowhere",
+        ),
     ]
 
 

@@ -13,7 +13,8 @@ from streams.market.cast import Casting
 from streams.market.noise import Noise
 from streams.market.oracle import judge
 from streams.market.plots import story
-from streams.market.scene import Scene
+from streams.market.scene import Event, Scene
+from streams.market.together import Word
 from streams.market.truth import Counts, Record, Truth, read_truth
 
 _CHUNK: Final = 2_000  # lines written at once
@@ -43,7 +44,7 @@ class Market:
         casting = Casting(rng)
         difficulties: dict[str, int] = {}
         noise = Noise(rng, difficulties)
-        made = applied = number = 0
+        made = applied = said = erased = number = 0
         with Arrivals(self._limit) as arrivals:
             while made < self.touchpoints:
                 start = rates.START_MS + rates.OPENINGS_MS * made // self.touchpoints // DAY_MS * DAY_MS
@@ -51,16 +52,24 @@ class Market:
                 scene = Scene(casting, difficulties, number)
                 story(scene, start)
                 number = scene.number
-                events = sorted(scene.events, key=lambda event: event.at)[: self.touchpoints - made]
-                self._record.add(judge(events))
-                lines = noise.arrive(events, self.touchpoints - made - len(events))
+                told: list[Event | Word] = [*scene.events, *scene.words]
+                told = sorted(told, key=lambda one: one.at)[: self.touchpoints - made]
+                events = [one for one in told if isinstance(one, Event)]
+                words = [one for one in told if isinstance(one, Word)]
+                verdict = judge(events, words)
+                self._record.add(verdict)
+                lines = noise.arrive(events, self.touchpoints - made - len(told)) + noise.say(words)
+                erased += len(verdict.erased) + sum(event in verdict.erased for event in noise.twice)
                 arrivals.add(lines)
                 made += len(lines)
-                applied += sum(not event.copy for event in events)
+                said += len(words)
+                applied += sum(not event.copy for event in events) + len(words)
             yield from arrivals.rest()
-        self._finish(made, applied, noise, difficulties)
+        self._finish(made, applied, said, erased, noise, difficulties)
 
-    def _finish(self, made: int, applied: int, noise: Noise, difficulties: dict[str, int]) -> None:
+    def _finish(
+        self, made: int, applied: int, said: int, erased: int, noise: Noise, difficulties: dict[str, int]
+    ) -> None:
         visits = {"known": 0, "other_person": 0, "firm_only": 0, "nobody": 0, **self._record.visits}
         visits["nobody"] += noise.worthless
         self._counts = Counts(
@@ -71,6 +80,8 @@ class Market:
             visits=visits,
             unattributed=visits["nobody"],
             difficulties=dict(sorted(difficulties.items())),
+            said=said,
+            erased=erased,
         )
 
     def write_truth(self, file: BinaryIO) -> None:

@@ -1,12 +1,13 @@
 """What happens to events on their way: late, out of order, twice, and lines that nobody can accept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Final
 
 from streams.market import rates, words
 from streams.market.arrivals import Line
 from streams.market.scene import Event, stamp
+from streams.market.together import Word
 
 _SPECIAL: Final = rates.LATE + rates.REORDERED + rates.DUPLICATE + rates.BAD + rates.WORTHLESS
 _COOKIE: Final = '"identifiers":{"anonymous_id":"c-1"}'
@@ -72,11 +73,13 @@ class Noise:
         self.dead_letters: dict[str, int] = dict.fromkeys(BAD, 0)
         self.duplicates = 0
         self.worthless = 0
+        self.twice: list[Event] = []  # of the last story, what comes twice the same
 
     def arrive(self, events: list[Event], room: int) -> list[Line]:
         """The lines of the events, each with the time of its arrival in ms, and at most `room` more."""
         random = self._rng.random
         lines: list[Line] = []
+        self.twice = []
         for event in events:
             at = event.at + int(random() * rates.USUAL_MS)
             line = event.line.encode()
@@ -90,6 +93,10 @@ class Noise:
                 lines += more
             lines.append((at, line))
         return lines
+
+    def say(self, words: Iterable[Word]) -> list[Line]:
+        """The lines of what people say: they come once, and soon."""
+        return [(word.at + int(self._rng.random() * rates.USUAL_MS), word.line.encode()) for word in words]
 
     def _special(
         self, event: Event, at: int, line: bytes, chance: float, room: int
@@ -107,13 +114,15 @@ class Noise:
         if chance < rates.LATE + rates.REORDERED + rates.DUPLICATE:
             self._note("twice the same")
             self.duplicates += 1
+            self.twice.append(event)
             return at, [(at + int(random() * rates.DUPLICATE_MS), line)]
         event_id = f"{event.event_id}-x"
         if chance < rates.LATE + rates.REORDERED + rates.DUPLICATE + rates.WORTHLESS:
             self._note("worthless identifier")
             self.worthless += 1
-            value = words.WORTHLESS[int(random() * len(words.WORTHLESS))]
             kind = ("user_id", "anonymous_id", "email")[int(random() * 3)]
+            values = words.NO_ADDRESS if kind == "email" else words.WORTHLESS
+            value = values[int(random() * len(values))]
             return at, [(at, _page(event_id, event.at, f'"identifiers":{{"{kind}":"{value}"}}').encode())]
         reason = _REASONS[int(random() * len(_REASONS))]
         self.dead_letters[reason] += 1

@@ -7,6 +7,7 @@ strong identifier. The judge works on one whole story in memory, without version
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import combinations
 from typing import Final
 
 import msgspec
@@ -14,43 +15,15 @@ import msgspec
 from schemas.times import DAY_MS
 from streams.market.scene import Event
 from streams.market.stages import Touch, journeys
+from streams.market.together import ACCOUNT_LIMITS, CONTACT_LIMITS, Groups, Link, Rulings, Word, link
 from streams.market.words import FREE_MAIL
 
 LOOK_BACK_MS: Final = 90 * DAY_MS
 _FREE: Final = frozenset(FREE_MAIL)
 _TRUSTED: Final = ("crm", "erp")
 _SHARED: Final = "?"  # more than three people at one device: no contact
-
-
-class Groups:
-    """Disjoint sets of names: what was said to be the same.
-
-    >>> groups = Groups(); groups.join(("a", "b")); groups.join(("b", "c")); groups.of("c") == groups.of("a")
-    True
-    """
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def of(self, name: str) -> str:
-        """The name that stands for the set of `name`, which is added when new."""
-        parent = self._parent.setdefault(name, name)
-        while parent != name:
-            name, parent = parent, self._parent[parent]
-        return name
-
-    def join(self, names: tuple[str, ...]) -> None:
-        """All of `names` are one."""
-        first = self.of(names[0])
-        for name in names[1:]:
-            self._parent[self.of(name)] = first
-
-    def members(self) -> dict[str, list[str]]:
-        """Every set, by the name that stands for it."""
-        sets: dict[str, list[str]] = {}
-        for name in self._parent:
-            sets.setdefault(self.of(name), []).append(name)
-        return sets
+_WEAK: Final = ("phone:", "anonymous_id:", "device_id:")
+_ERASED: Final = "#"  # with what stood for a contact: it was erased
 
 
 class Contact(msgspec.Struct):
@@ -78,11 +51,13 @@ class Verdict(msgspec.Struct):
     contacts: list[Contact]
     accounts: list[Account]
     visits: dict[str, int]
+    erased: list[Event]  # events of people who are erased, copies included
+    gone: list[str]  # strong identifiers of which nothing is left
 
 
-def judge(events: list[Event]) -> Verdict:
-    """The truth of the accepted events of one story."""
-    return _Judge(events).verdict()
+def judge(events: list[Event], words: Iterable[Word] = ()) -> Verdict:
+    """The truth of the accepted events of one story, and of what people said of it."""
+    return _Judge(events, list(words)).verdict()
 
 
 def firm_domain(email: str) -> str:
@@ -98,71 +73,144 @@ def firm_domain(email: str) -> str:
 
 
 class _Judge:
-    def __init__(self, events: list[Event]) -> None:
-        self._people = Groups()
-        self._firms = Groups()
+    def __init__(self, events: list[Event], words: list[Word]) -> None:
+        self._told = events
+        self._rulings = Rulings(words)
+        self._erased: dict[str, tuple[int, str]] = {}  # strong identifier: up to when, as whom
         self._events: dict[tuple[str, str], Event] = {}  # of two copies the one with more identifiers
-        self._owners: dict[str, list[tuple[int, str]]] = {}  # weak identifier: (time, strong identifier)
+        for event in events:
+            if event.copy or (event.source, event.event_id) not in self._events:
+                self._events[event.source, event.event_id] = event
+        self._people = self._contacts_of(words, None)
+        for word in sorted((w for w in words if w.what == "erase"), key=lambda w: w.at):
+            self._erase(word, words)
+        self._firms = self._accounts_of()
+        self._owners: dict[str, list[tuple[int, str]]] = {}  # weak identifier: (time, contact), ascending
         self._jobs: dict[str, list[tuple[int, str]]] = {}  # contact: (time, account key)
         self._address: dict[str, tuple[int, str]] = {}  # contact: (time, domain) of the earliest firm address
         self._person: dict[str, int] = {}  # contact: true person
-        self._shared: dict[
-            str, list[tuple[int, str]]
-        ] = {}  # device of more than three people: (time, contact)
+        self._refusals: dict[str, tuple[int, bool]] = {}  # identifier: its latest word on profiling: a no?
         for event in events:
             self._hear(event)
-        for owners in self._owners.values():
-            owners.sort()
-        for event in events:
-            self._place(event)
-        for jobs in self._jobs.values():
-            jobs.sort()
-        for weak, owners in self._owners.items():
-            told = [(at, self._people.of(strong)) for at, strong in owners]
-            if len(dict.fromkeys(contact for _, contact in told)) > 3:
-                self._shared[weak] = told
+        for event in events:  # whom no touch of their own tells
+            for name in event.strong:
+                if self._standing(name, event.at):
+                    self._person.setdefault(self._people.of(name), event.person)
+        for a, b in self._rulings.joined:
+            for weak, strong in ((a, b), (b, a)):
+                if weak.startswith(_WEAK) and strong in self._people:
+                    at = self._rulings.times[a, b]
+                    self._owners.setdefault(weak, []).append((at, self._owner(strong, at)))
+        for told in (*self._owners.values(), *self._jobs.values()):
+            told.sort()
+        refusing = (name for name, (_, refused) in self._refusals.items() if refused)
+        # a device that refused is nobody's, and a person who did has no history of devices
+        self._refused = {self._people.of(name) if name in self._people else name for name in refusing}
+        self._shared = {  # device of more than three people: (time, contact)
+            weak: owners for weak, owners in self._owners.items() if len({who for _, who in owners}) > 3
+        }
+
+    # Who is who
+
+    def _standing(self, name: str, at: int) -> bool:
+        """Whether what was said of the identifier at that time is not erased."""
+        return name not in self._erased or at > self._erased[name][0]
+
+    def _contacts_of(self, words: list[Word], until: int | None) -> Groups:
+        """The contacts, from what was said up to then (None: ever) and is not erased."""
+        names: dict[str, None] = {}
+        links: dict[tuple[str, str, str], Link] = {}
+        for event in self._told:
+            if until is not None and event.at > until:
+                continue
+            strong = [name for name in event.strong if self._standing(name, event.at)]
+            names.update(dict.fromkeys(strong))
+            if not event.by_person:
+                continue
+            for a, b in combinations(strong, 2):
+                said = link(event.source, event.at, a, b)
+                key = (event.source, *said.pair)
+                links[key] = min(said, links.get(key, said))
+        heard = [
+            word
+            for word in words
+            if (until is None or word.at <= until)
+            and self._standing(word.a, word.at)
+            and self._standing(word.b, word.at)
+        ]
+        return Groups(names, links.values(), CONTACT_LIMITS, Rulings(heard))
+
+    def _erase(self, word: Word, words: list[Word]) -> None:
+        """Everybody who was one person with the identifier then, up to then."""
+        then = self._contacts_of(words, word.at)
+        members = then.members(word.a) if word.a in then else [word.a]
+        self._erased.update(dict.fromkeys(members, (word.at, f"{_ERASED}{members[0]}")))
+        self._people = self._contacts_of(words, None)
+
+    def _owner(self, strong: str, at: int) -> str:
+        """The contact of a strong identifier at a time; of what is erased something that stands for it."""
+        return self._people.of(strong) if self._standing(strong, at) else self._erased[strong][1]
+
+    def _accounts_of(self) -> Groups:
+        """The accounts. Of each link the last day on which it was told counts."""
+        names: dict[str, None] = {}
+        times: dict[tuple[str, str, str], list[int]] = {}
+        for event in self._told:
+            names.update(dict.fromkeys((*event.keys, *filter(None, map(firm_domain, event.strong)))))
+            if event.source in _TRUSTED and event.by_person:
+                for a, b in combinations(event.keys, 2):
+                    times.setdefault((event.source, a, b), []).append(event.at)
+        links = [
+            link(source, -max(min(told), max(told) // DAY_MS * DAY_MS), a, b)
+            for (source, a, b), told in times.items()
+        ]
+        return Groups(names, links, ACCOUNT_LIMITS, self._rulings)
+
+    # What follows for them
 
     def _hear(self, event: Event) -> None:
-        """Takes in who and what is said to be the same."""
-        if not event.copy:
-            self._events.setdefault((event.source, event.event_id), event)
-        else:
-            self._events[event.source, event.event_id] = event
+        """Takes in what an event tells of devices, work and consent."""
+        strong = [name for name in event.strong if self._standing(name, event.at)]
         if event.strong and event.by_person:
-            self._people.join(event.strong)
             for weak in event.weak:
-                self._owners.setdefault(weak, []).append((event.at, event.strong[0]))
-        if len(event.keys) > 1 and event.source in _TRUSTED:
-            self._firms.join(event.keys)
-
-    def _place(self, event: Event) -> None:
-        """Takes in where a known person works."""
-        if not event.strong:
-            return
-        contact = self._people.of(event.strong[0])
-        self._person.setdefault(contact, event.person)
-        for identifier in event.strong:
+                if not self._rulings.voids(weak, event.strong[0]):
+                    owner = self._owner(event.strong[0], event.at)
+                    self._owners.setdefault(weak, []).append((event.at, owner))
+        if event.profiling is not None:
+            name = (*event.strong, *event.weak)[0]
+            if name.startswith(_WEAK) or name in strong:
+                word = (event.at, not event.profiling)  # of equal times the refusal
+                self._refusals[name] = max(word, self._refusals.get(name, word))
+        for identifier in strong:
             if domain := firm_domain(identifier):
-                found = (event.at, domain)
+                contact, found = self._people.of(identifier), (event.at, domain)
                 self._address[contact] = min(found, self._address.get(contact, found))
-        if event.keys and not event.is_touch:
-            self._jobs.setdefault(contact, []).append((event.at, event.keys[0]))
+        if strong and strong[0] == event.strong[0]:
+            contact = self._people.of(strong[0])
+            self._person.setdefault(contact, event.person)
+            if event.keys and not event.is_touch:
+                self._jobs.setdefault(contact, []).append((event.at, event.keys[0]))
 
     def _contact(self, event: Event) -> str:
         """Whose the touch is; empty: nobody's."""
         if event.strong:
-            return self._people.of(event.strong[0])
+            return self._owner(event.strong[0], event.at)
         if not event.weak:
             return ""
         weak = event.weak[0]
-        if weak in self._shared and _several(self._shared[weak], event.at):
+        contact = self._at_device(weak, event.at)
+        return "" if contact in self._refused or weak in self._refused else contact
+
+    def _at_device(self, weak: str, at: int) -> str:
+        """Whose a touch of a device is."""
+        if weak in self._shared and _several(self._shared[weak], at):
             return _SHARED
         owners = self._owners.get(weak, [])
-        before = bisect_right(owners, (event.at, "~"))  # "~" sorts behind every identifier
+        before = bisect_right(owners, (at, "~"))  # "~" sorts behind every identifier
         if before:
-            return self._people.of(owners[before - 1][1])
-        if owners and owners[0][0] <= event.at + LOOK_BACK_MS:
-            return self._people.of(owners[0][1])
+            return owners[before - 1][1]
+        if owners and owners[0][0] <= at + LOOK_BACK_MS:
+            return owners[0][1]
         return ""
 
     def _workplace(self, contact: str, at: int, strong: tuple[str, ...]) -> str:
@@ -193,10 +241,16 @@ class _Judge:
         members: dict[str, dict[str, None]] = {}
         counts: dict[str, int] = {}
         visits = dict.fromkeys(("known", "other_person", "firm_only", "nobody"), 0)
+        erased: set[tuple[str, str]] = set()
         for event in sorted(self._events.values(), key=lambda e: e.at):
+            contact = self._contact(event)
+            if contact.startswith(_ERASED):
+                if self._gone(contact, event.at):
+                    erased.add((event.source, event.event_id))
+                    continue
+                contact = ""  # later touches of a device whose last known user is erased
             if not event.is_touch:
                 continue
-            contact = self._contact(event)
             account = self._account(event, contact)
             contact = "" if contact == _SHARED else contact
             visits[self._sort(event, contact, account)] += 1
@@ -209,7 +263,17 @@ class _Judge:
             for _, key in jobs:
                 members.setdefault(self._firms.of(key), {})[contact] = None
         contacts = self._contacts(counts)
-        return Verdict(list(contacts.values()), self._accounts(contacts, members, touches), visits)
+        return Verdict(
+            contacts=list(contacts.values()),
+            accounts=self._accounts(contacts, members, touches),
+            visits=visits,
+            erased=[event for event in self._told if (event.source, event.event_id) in erased],
+            gone=sorted(name for name in self._erased if name not in self._people),
+        )
+
+    def _gone(self, owner: str, at: int) -> bool:
+        """Whether a touch of an erased owner lies before the erasure."""
+        return any(name == owner and at <= until for until, name in self._erased.values())
 
     def _sort(self, event: Event, contact: str, account: str) -> str:
         if contact:
@@ -219,18 +283,18 @@ class _Judge:
     def _contacts(self, counts: dict[str, int]) -> dict[str, Contact]:
         devices: dict[str, list[str]] = {}
         for weak, owners in self._owners.items():
-            theirs = dict.fromkeys(self._people.of(strong) for _, strong in owners)
-            if len(theirs) == 1:
+            theirs = dict.fromkeys(who for _, who in owners)
+            if len(theirs) == 1 and not self._refused & {weak, *theirs}:
                 devices.setdefault(next(iter(theirs)), []).append(weak)
         made: dict[int, int] = {}  # contacts per true person
         contacts = {}
-        for contact, identifiers in self._people.members().items():
+        for contact in self._people.all():
             person = self._person[contact]
             made[person] = nth = made.get(person, 0) + 1
             contacts[contact] = Contact(
                 id=f"p{person}" if nth == 1 else f"p{person}/{nth}",
                 person=person,
-                identifiers=sorted(identifiers),
+                identifiers=sorted(self._people.members(contact)),
                 devices=sorted(devices.get(contact, [])),
                 touches=counts.get(contact, 0),
             )
@@ -242,13 +306,13 @@ class _Judge:
         members: dict[str, dict[str, None]],
         touches: dict[str, list[Touch]],
     ) -> list[Account]:
-        keys = self._firms.members()
         accounts = []
         for account in dict.fromkeys((*members, *touches)):
-            kind = "organisation" if account in keys else "person"
+            firm = account in self._firms
             found = journeys(touches.get(account, []))
             ids = sorted(contacts[contact].id for contact in members.get(account, {}))
-            accounts.append(Account(sorted(keys.get(account, [])), kind, ids, found))
+            keys = sorted(self._firms.members(account)) if firm else []
+            accounts.append(Account(keys, "organisation" if firm else "person", ids, found))
         return accounts
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.times import DAY_MS
-from streams.market import rates, words
+from streams.market import rates, spelling, twists, words
 from streams.market.cast import Firm, Person, identifiers, seen_as
 from streams.market.records import (
     app_use,
@@ -64,6 +64,7 @@ def _household(scene: Scene, start: int) -> None:
         if scene.random() < 0.3:
             order(scene, None, people[0], scene.between(end, end + 20 * DAY_MS))
         mails(scene, people[0], topics, people[0].known, end)
+    twists.of_household(scene, people, start, end)
 
 
 def _fair(scene: Scene, start: int) -> None:
@@ -85,6 +86,8 @@ def _fair(scene: Scene, start: int) -> None:
 def _firm(scene: Scene, start: int) -> None:
     size = rates.GROUP_SIZES[int(scene.random() * len(rates.GROUP_SIZES))]
     firm = scene.casting.firm(size=size, in_crm=scene.random() < rates.FIRM_IN_CRM)
+    if not spelling.in_unicode(firm.domains[0]).isascii():
+        scene.note("domain beyond ASCII")
     if len(firm.domains) > 1 and size > 1:
         told = firm.joined and firm.account_id
         scene.note("two domains, told by the CRM" if told else "two domains, never told")
@@ -95,6 +98,7 @@ def _firm(scene: Scene, start: int) -> None:
     if firm.people and scene.random() < rates.SECOND_JOURNEY:
         scene.note("comes back after half a year")
         _journey(scene, firm, end + (185 + int(scene.random() * 90)) * DAY_MS, _depth(scene))
+    twists.of_firm(scene, firm, start, end)
 
 
 def _job_change(scene: Scene, firm: Firm, mover: Person, end: int) -> None:
@@ -139,6 +143,10 @@ def _member(
     """The visits of one person: anonymous at first, then perhaps known."""
     random = scene.random
     times = sorted(scene.between(since, until) for _ in range(1 + int(random() * (2 + depth))))
+    if random() < rates.BANNER:
+        scene.note("device that refuses profiling")
+        banner = seen_as(person, ("anonymous_id", person.cookies[0]))
+        twists.refuse(scene, banner, times[0], person.number)
     known_at = min(int(random() * 3), len(times) - 1) if random() < _KNOWN[depth] else -1
     if known_at < 0 and person.known is None:
         scene.note("member who never identifies himself")
@@ -185,12 +193,16 @@ def form(scene: Scene, person: Person, cookie: str, at: int, type_: str, topic: 
     ids = seen_as(person, *pairs)
     if scene.random() < rates.ODD_SPELLING:
         scene.note("odd spelling")
-        spelled = {"email": person.email.title(), "phone": f"0{person.phone[3:4]}-{person.phone[4:]}"}
+        name = person.facts.split('"')[5]
+        spelled = {"email": spelling.email(scene.rng, person.email, name)}
+        if person.phone:
+            spelled["phone"] = spelling.phone(scene.rng, person.phone)
         ids = identifiers(
             *pairs, spelled={kind: text for kind, text in spelled.items() if kind in dict(pairs)}
         )
     page = words.PAGES[topic][0]
-    scene.say(at, "web", type_, ids, f",{person.facts},{page}{_CONSENT}", person=person.number, topic=topic)
+    rest = f",{person.facts},{page}{_CONSENT}"
+    scene.say(at, "web", type_, ids, rest, person=person.number, topic=topic, profiling=True)
 
 
 def _milestones(scene: Scene, firm: Firm, group: list[Person], start: int, end: int, depth: int) -> None:

@@ -41,6 +41,11 @@ JOB_CHANGE: Final = 0.06  # of firms in the CRM: somebody goes to another firm
 SHARED_DEVICE: Final = 0.12  # of firms of two or more: two colleagues at one device
 WAREHOUSE_PC: Final = 0.15  # of firms of five or more: four or more colleagues at one device
 SECOND_JOURNEY: Final = 0.18  # the firm comes back after more than half a year
+IDN: Final = 0.03  # of firms: a domain beyond ASCII, written in several ways
+CONSULTANT: Final = 0.03  # of firms: somebody of another firm who works here, with addresses at both
+MOVED_DOMAIN: Final = 0.3  # of two domains told by the CRM: it tells later that one is another firm's
+CRM_DOUBLE: Final = 0.02  # of firms in the CRM: it has the firm twice, until a steward says so
+ALIAS: Final = 0.5  # of two domains never told: a steward says that they are one firm's
 ROLE_MAILBOX: Final = 0.15  # per journey: somebody writes from info@ or inkoop@
 
 # people
@@ -55,12 +60,22 @@ HAS_LOGIN: Final = 0.6
 HAS_PHONE: Final = 0.35
 TOLD_WITHDRAWAL: Final = 0.04  # withdraws consent to marketing
 
+# what people say and ask for
+REFUSED: Final = 0.03  # of known people: no profiling; some allow it again with a later form
+BANNER: Final = 0.02  # of members: one cookie of theirs refuses profiling
+ERASED: Final = 0.02  # of known people: ask to be erased …
+COMES_BACK: Final = 0.3  # … and come back, as somebody new
+WRONG_ADDRESS: Final = 0.04  # of groups: somebody types a colleague's address, until a steward parts the two
+FAMILY_LOGIN: Final = 0.3  # of households of two: both use one log-in; a steward says that they are two
+JOINED: Final = 0.5  # of private mail apart from everything else: a steward says whose it is
+OWN_PHONE: Final = 0.3  # of telephones of which only calls are known: a steward says whose
+
 # visits
 STRANGER_VISIT: Final = 0.25  # on a shared device: a visit without log-in, taken for the last who logged in
 LOGIN_VISIT: Final = 0.35  # a later visit of a known person begins with a log-in or a click in a mail
 MACHINE: Final = 0.02  # of mail clicks: made by a mail gateway
 WORTHLESS: Final = 0.003  # of lines: an identifier that means nothing
-ODD_SPELLING: Final = 0.05  # of identifying forms: capitals in the mail address
+ODD_SPELLING: Final = 0.1  # of identifying forms: mail address and telephone written in another way
 
 # arrival
 DUPLICATE: Final = 0.01  # the same bytes once more, up to three days later

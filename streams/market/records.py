@@ -5,8 +5,10 @@ from typing import Final
 from schemas.times import DAY_MS
 from streams.market import rates, words
 from streams.market.cast import Firm, Ids, Person, identifiers, seen_as
-from streams.market.scene import Scene
+from streams.market.scene import NOBODY, Scene
+from streams.market.spelling import in_unicode
 
+NO_PERSON: Final = Ids('"identifiers":{}')
 _MAILS: Final = ("welkom-1", "nieuwsbrief-voorjaar", "nieuwsbrief-najaar", "actie-warmtepompen")
 
 
@@ -19,7 +21,7 @@ def crm_record(scene: Scene, firm: Firm, person: Person, at: int) -> None:
     person.in_crm = True
     domain = person.email.partition("@")[2] if person.firm_mail else firm.domains[0]
     ids = seen_as(person, ("contact_id", person.contact_id), ("email", person.email))
-    account = f'"account_id":"{firm.account_id}","domain":"{domain}","name":"{firm.name}"'
+    account = f'"account_id":"{firm.account_id}","domain":"{in_unicode(domain)}","name":"{firm.name}"'
     rest = f',{person.facts},"account":{{{account}}}'
     if not firm.told:
         employees = 2 + int(scene.random() ** 3 * 400)
@@ -30,6 +32,13 @@ def crm_record(scene: Scene, firm: Firm, person: Person, at: int) -> None:
     keys = (f"account_id:{firm.account_id}", f"domain:{domain}")
     type_ = "identified" if scene.random() < 0.3 else "profile_updated"
     scene.say(_whole_second(at), "crm", type_, ids, rest, person=person.number, keys=keys)
+
+
+def crm_firm(scene: Scene, firm: Firm, domain: str, at: int) -> None:
+    """The CRM tells of a firm and of a domain of it, of no person."""
+    rest = f',"account":{{"account_id":"{firm.account_id}","domain":"{domain}","name":"{firm.name}"}}'
+    keys = (f"account_id:{firm.account_id}", f"domain:{domain}")
+    scene.say(_whole_second(at), "crm", "profile_updated", NO_PERSON, rest, person=NOBODY, keys=keys)
 
 
 def moved(scene: Scene, firm: Firm, person: Person, at: int) -> None:
@@ -155,7 +164,7 @@ def order(scene: Scene, firm: Firm | None, person: Person, at: int) -> None:
         return
     if random() < 0.4 and any(_known_at(colleague, firm.domains[0], at) for colleague in firm.people):
         scene.note("order of the firm, without a person")
-        ids = Ids('"identifiers":{}')
+        ids = NO_PERSON
     else:
         person.known = at if person.known is None else min(person.known, at)
         ids = seen_as(person, ("email", person.email))

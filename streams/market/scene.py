@@ -8,6 +8,7 @@ import msgspec
 from schemas.times import DAY_MS, rfc3339
 from streams.market import rates, words
 from streams.market.cast import Casting, Ids, Person, seen_as
+from streams.market.together import Word
 
 _DAYS: Final = tuple(
     rfc3339(at)[:11] for at in range(rates.START_MS, rates.END_MS + 1, DAY_MS)
@@ -36,6 +37,11 @@ def stamp(at: int) -> str:
     return f"{_DAYS[day]}{_MINUTES[minute]}{_SECONDS[second]}{_FRACTIONS[fraction]}"
 
 
+def _named(name: str) -> str:
+    kind, _, value = name.partition(":")
+    return f'{{"{kind}":"{value}"}}'
+
+
 class Event(msgspec.Struct, gc=False):
     """One accepted event: its line, and what the oracle may know of it."""
 
@@ -50,6 +56,7 @@ class Event(msgspec.Struct, gc=False):
     weak: tuple[str, ...]
     keys: tuple[str, ...]  # account keys on it, strongest first; of a role mailbox its domain
     by_person: bool = True  # actor is person
+    profiling: bool | None = None  # what it says of the consent to profiling
     copy: bool = False  # a resend of an earlier event with stronger identifiers
 
     @property
@@ -67,6 +74,7 @@ class Scene:
         self.random = casting.rng.random
         self.number = number  # of the last event; ids count on from story to story
         self.events: list[Event] = []
+        self.words: list[Word] = []  # of people, for other topics
         self._difficulties = difficulties
 
     def note(self, difficulty: str) -> None:
@@ -85,6 +93,7 @@ class Scene:
         topic: str = "",
         keys: tuple[str, ...] = (),
         by_person: bool = True,
+        profiling: bool | None = None,
     ) -> None:
         """One event; `rest` is JSON text of further fields, after a comma. Nothing after the last day."""
         if at > rates.END_MS:
@@ -93,8 +102,36 @@ class Scene:
         head = f'"event_id":"{number}","type":"{type_}","occurred_at":"{stamp(at)}","source":"{source}"'
         line = f"{{{head},{ids.json}{rest}}}"
         self.events.append(
-            Event(at, source, str(number), type_, topic, person, line, ids.strong, ids.weak, keys, by_person)
+            Event(
+                at,
+                source,
+                str(number),
+                type_,
+                topic,
+                person,
+                line,
+                ids.strong,
+                ids.weak,
+                keys,
+                by_person,
+                profiling,
+            )
         )
+
+    def ask(self, at: int, what: str, a: str, b: str = "") -> None:
+        """What a person says of a pair of `kind:value`, or asks for (`erase`, of `a`)."""
+        if at > rates.END_MS:
+            return
+        self.number = number = self.number + 1
+        head = f'"event_id":"{number}","occurred_at":"{stamp(at)}"'
+        if what == "erase":
+            message, topic = f'{head},"request":"erase","identifiers":{_named(a)}', "privacy-requests"
+        else:
+            message, topic = (
+                f'{head},"assertion":"{what}","a":{_named(a)},"b":{_named(b)}',
+                "identity-assertions",
+            )
+        self.words.append(Word(at, what, a, b, f'{{"topic":"{topic}","message":{{{message}}}}}'))
 
     def resend(self, ids: Ids, before: Ids) -> None:
         """The last event once more, with `ids` instead of `before`."""

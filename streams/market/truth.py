@@ -33,6 +33,8 @@ class Counts(msgspec.Struct):
     visits: dict[str, int]  # touches: of a known person; of one taken for another; of a firm only; of nobody
     unattributed: int  # touches of neither a person nor a firm
     difficulties: dict[str, int]  # how often each happened
+    said: int = 0  # of `applied`: what people said and asked for, on other topics
+    erased: int = 0  # lines of people who were erased; what comes after the erasure is refused
 
 
 class Truth(msgspec.Struct):
@@ -43,6 +45,7 @@ class Truth(msgspec.Struct):
     counts: Counts
     contacts: list[Contact]
     accounts: list[TrueAccount]
+    gone: list[str] = []  # strong identifiers of which nothing is left after an erasure
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -55,12 +58,14 @@ class Record:
     def __init__(self) -> None:
         self._contacts: list[bytes] = []
         self._accounts: list[bytes] = []
+        self._gone: list[str] = []
         self.visits: dict[str, int] = {}
 
     def add(self, verdict: Verdict) -> None:
         """The truth of one story."""
         for sort, count in verdict.visits.items():
             self.visits[sort] = self.visits.get(sort, 0) + count
+        self._gone += verdict.gone
         if verdict.contacts:
             self._contacts.append(_encode(verdict.contacts)[1:-1])
         if verdict.accounts:
@@ -81,7 +86,12 @@ class Record:
             b'{"touchpoints":%d,"seed":%d,"counts":%b,"contacts":[\n' % (touchpoints, seed, _encode(counts))
         )
         file.write(
-            b",\n".join(self._contacts) + b'\n],"accounts":[\n' + b",\n".join(self._accounts) + b"\n]}\n"
+            b",\n".join(self._contacts)
+            + b'\n],"accounts":[\n'
+            + b",\n".join(self._accounts)
+            + b'\n],"gone":'
+            + _encode(self._gone)
+            + b"}\n"
         )
 
 

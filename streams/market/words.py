@@ -73,6 +73,9 @@ FREE_MAIL: Final = (
 )  # fmt: skip
 ROLE_MAILBOXES: Final = ("info", "sales", "inkoop")
 WORTHLESS: Final = ("undefined", "null", "[object Object]", "0", "anonymous", "00000", " ")
+NO_ADDRESS: Final = (
+    *WORTHLESS, "mailto:", "jan@", "geen", "@acme.nl", "a.bos@acme.nl; b.vos@acme.nl", "info@gmail.com",
+)  # fmt: skip
 
 _TOPICS: Final = (
     ("warmtepompen", ("Hybride warmtepompen", "Warmtepomp kiezen in 5 stappen", "Geluid van buitenunits")),

@@ -1,5 +1,6 @@
 """What was found against the truth, on rows made by hand."""
 
+import msgspec
 import pytest
 
 from streams.market import Figure, Found, Market, compare
@@ -77,8 +78,9 @@ def test_everything_right():
         "Doubles recognised",
         "Bad events refused",
         "People recognised",
-        "Addresses joined rightly",
-        "Addresses joined at all",
+        "Pairs joined rightly",
+        "Pairs found",
+        "Erased people gone",
         "Devices given to their owner",
         "Visits whose visitor can be known",
         "Visits given to the right person",
@@ -93,7 +95,7 @@ def test_a_person_in_two_parts():
     rows = found()
     rows.contacts[0]["identifiers"].remove("user_id:1")
     rows.contacts.append({"contact_id": "k4", "identifiers": ["user_id:1"], "devices": [], "touches": 0})
-    assert wrong(rows) == {"People recognised": (2, 3), "Addresses joined at all": (0, 1)}
+    assert wrong(rows) == {"People recognised": (2, 3), "Pairs found": (0, 1)}
 
 
 def test_two_people_in_one():
@@ -104,7 +106,7 @@ def test_two_people_in_one():
     del rows.members[1]
     assert wrong(rows) == {
         "People recognised": (1, 3),
-        "Addresses joined rightly": (1, 3),
+        "Pairs joined rightly": (1, 3),
         "Devices given to their owner": (2, 3),
         "Visits given to the right person": (6, 10),
     }
@@ -158,6 +160,24 @@ def test_events_lost_and_events_twice():
         "Events accounted for": (19, 20),
         "Events taken in once": (14, 15),
         "Doubles recognised": (1, 3),
+    }
+
+
+def test_erased_people_are_found_nowhere_and_their_events_are_taken_in_or_refused():
+    rows = found()
+    gone = msgspec.structs.replace(
+        TRUTH, gone=["email:d@acme.nl"], counts=msgspec.structs.replace(TRUTH.counts, erased=2)
+    )
+    rows.applied, rows.dead_letters = 13, 4
+    assert all(figure.right == figure.of for figure in compare(gone, rows))
+    rows.applied = 12
+    rows.contacts[0]["identifiers"].append("email:d@acme.nl")
+    assert {figure.what for figure in compare(gone, rows) if figure.right != figure.of} == {
+        "Events accounted for",
+        "Events taken in once",
+        "People recognised",
+        "Pairs joined rightly",
+        "Erased people gone",
     }
 
 

@@ -6,6 +6,7 @@ from schemas.times import from_rfc3339
 from streams.market.oracle import judge
 from streams.market.scene import Event
 from streams.market.stages import Touch, journeys, stages
+from streams.market.together import Word
 
 DAY = 86_400_000
 
@@ -15,9 +16,20 @@ class Told:
 
     def __init__(self):
         self.events = []
+        self.words = []
 
     def __call__(
-        self, day, type_, *ids, person=1, keys=(), source="web", topic="", by_person=True, same_as=None
+        self,
+        day,
+        type_,
+        *ids,
+        person=1,
+        keys=(),
+        source="web",
+        topic="",
+        by_person=True,
+        profiling=None,
+        same_as=None,
     ):
         strong = tuple(i for i in ids if i.startswith(("contact_id", "user_id", "email")))
         event = Event(
@@ -32,6 +44,7 @@ class Told:
             weak=tuple(i for i in ids if i not in strong),
             keys=tuple(keys),
             by_person=by_person,
+            profiling=profiling,
             copy=same_as is not None,
         )
         self.events.append(event)
@@ -41,8 +54,11 @@ class Told:
         ids = (f"contact_id:{contact_id}", f"email:{email}")
         self(day, type_, *ids, person=person, source="crm", keys=keys)
 
+    def says(self, day, what, a, b=""):
+        self.words.append(Word(int(day * DAY), what, a, b, ""))
+
     def verdict(self):
-        return judge(self.events)
+        return judge(self.events, self.words)
 
 
 @pytest.fixture
@@ -168,6 +184,139 @@ def test_machines_and_our_own_mails_are_no_life_and_join_nobody(told):
     verdict = told.verdict()
     assert verdict.accounts[0].journeys == [{"awareness": 3 * DAY}]
     assert (verdict.contacts[0].touches, verdict.contacts[0].devices) == (4, [])
+
+
+def contacts(verdict):
+    return sorted(contact.identifiers for contact in verdict.contacts)
+
+
+def test_two_log_ins_are_two_people_and_the_address_stays_with_the_first(told):
+    told(0, "page_viewed", "user_id:u1", "email:a@acme.nl")
+    told(1, "page_viewed", "user_id:u2", "email:a@acme.nl", person=2)
+    told(2, "page_viewed", "user_id:u2", person=2)
+    assert contacts(told.verdict()) == [["email:a@acme.nl", "user_id:u1"], ["user_id:u2"]]
+
+
+def test_a_steward_joins_parts_and_keeps_apart(told):
+    told(0, "page_viewed", "user_id:u1", "email:a@acme.nl")
+    told(1, "page_viewed", "user_id:u1", "email:b@acme.nl")
+    told(2, "page_viewed", "email:b@acme.nl", person=2)
+    told(3, "page_viewed", "email:c@gmail.com")
+    a, b, c, u = "email:a@acme.nl", "email:b@acme.nl", "email:c@gmail.com", "user_id:u1"
+    assert contacts(told.verdict()) == [[a, b, u], [c]]
+    told.says(5, "link", a, c)
+    assert contacts(told.verdict()) == [[a, b, c, u]]
+    told.says(6, "cannot_link", b, a)
+    assert contacts(told.verdict()) == [[a, c, u], [b]]
+    told.says(7, "unlink", c, a)
+    assert contacts(told.verdict()) == [[a, u], [b], [c]]
+    told.says(8, "unlink", a, b)  # the latest word about the two: no longer kept apart by all paths
+    assert contacts(told.verdict()) == [[a, b, u], [c]]
+
+
+def test_a_steward_joins_two_log_ins(told):
+    told(0, "page_viewed", "user_id:u1")
+    told(1, "page_viewed", "user_id:u2")
+    told.says(0.5, "link", "user_id:u1", "user_id:u2")
+    assert contacts(told.verdict()) == [["user_id:u1", "user_id:u2"]]
+
+
+def test_a_telephone_and_a_device_are_whose_a_steward_says(told):
+    told(0, "page_viewed", "email:a@acme.nl", "anonymous_id:c1")
+    told(50, "call_held", "phone:+31611")
+    told(51, "page_viewed", "anonymous_id:c1")
+    assert told.verdict().visits["nobody"] == 1
+    told.says(60, "link", "phone:+31611", "email:a@acme.nl")
+    told.says(60, "unlink", "email:a@acme.nl", "anonymous_id:c1")
+    verdict = told.verdict()
+    assert verdict.contacts[0].devices == ["phone:+31611"]
+    assert (verdict.visits["known"], verdict.visits["nobody"]) == (2, 1)
+
+
+def test_a_domain_is_where_the_crm_said_last_for_all_time(told):
+    told(0, "page_viewed", "email:a@label.nl")
+    told.crm(1, 7, "b@acme.nl", "account_id:A", "domain:label.nl", person=2)
+    told(2, "profile_updated", source="crm", keys=("account_id:B", "domain:label.nl"))
+    assert account(told.verdict(), "domain:label.nl").keys == ["account_id:B", "domain:label.nl"]
+    told.crm(9, 7, "b@acme.nl", "account_id:A", "domain:label.nl", person=2)
+    firm = account(told.verdict(), "domain:label.nl")
+    assert firm.keys == ["account_id:A", "domain:label.nl"]
+    assert firm.members == ["p1", "p2"]
+
+
+def test_an_alias_makes_one_firm_of_two_crm_accounts(told):
+    told.crm(1, 1, "a@acme.nl", "account_id:A", "domain:acme.nl")
+    told.crm(2, 2, "b@acme.nl", "account_id:B", "domain:acme.nl", person=2)
+    told.says(3, "alias", "account_id:B", "account_id:A")
+    (firm,) = told.verdict().accounts
+    assert firm.keys == ["account_id:A", "account_id:B", "domain:acme.nl"]
+    assert firm.members == ["p1", "p2"]
+
+
+def test_a_consultants_touch_counts_for_the_firm_of_its_address_or_the_one_it_names(told):
+    told(0, "page_viewed", "user_id:u1", "email:c@own.nl", "anonymous_id:c1")
+    told(1, "page_viewed", "user_id:u1", "email:c@client.nl")
+    told(2, "page_viewed", "user_id:u1")
+    told(3, "page_viewed", "anonymous_id:c1")
+    told(4, "page_viewed", "email:c@own.nl", keys=("domain:third.nl",))
+    verdict = told.verdict()
+    begun = {firm.keys[0]: firm.journeys[0]["awareness"] // DAY for firm in verdict.accounts}
+    assert begun == {"domain:own.nl": 0, "domain:client.nl": 1, "domain:third.nl": 4}
+    assert verdict.contacts[0].touches == 5
+
+
+def test_who_refuses_profiling_has_no_history_of_devices(told):
+    told(0, "page_viewed", "anonymous_id:c1")
+    told(1, "form_submitted", "email:a@acme.nl", "anonymous_id:c1", profiling=True)
+    told(5, "consent_withdrawn", "email:a@acme.nl", profiling=False)
+    told(6, "page_viewed", "anonymous_id:c1")
+    verdict = told.verdict()
+    assert (verdict.visits["known"], verdict.visits["nobody"]) == (1, 2)
+    assert verdict.contacts[0].devices == []
+    told(7, "form_submitted", "email:a@acme.nl", profiling=True)
+    assert told.verdict().visits["nobody"] == 0
+    told(7, "form_submitted", "email:a@acme.nl", profiling=False)  # of equal times the refusal
+    assert told.verdict().visits["nobody"] == 2
+
+
+def test_a_device_that_refuses_profiling_is_nobodys(told):
+    told(0, "consent_withdrawn", "anonymous_id:c1", profiling=False)
+    told(1, "form_submitted", "email:a@acme.nl", "anonymous_id:c1")
+    told(2, "page_viewed", "anonymous_id:c1")
+    verdict = told.verdict()
+    assert (verdict.visits["known"], verdict.visits["nobody"]) == (1, 1)
+    assert verdict.contacts[0].devices == []
+
+
+def test_who_is_erased_is_gone_with_devices_and_comes_back_as_somebody_new(told):
+    told(0, "page_viewed", "anonymous_id:c1")
+    told(1, "form_submitted", "email:a@acme.nl", "anonymous_id:c1")
+    told(2, "account_registered", "user_id:u1", "email:a@acme.nl")
+    told(3, "page_viewed", "email:b@acme.nl", person=2)
+    told(4, "page_viewed", "anonymous_id:c1")
+    told.says(4, "erase", "user_id:u1")
+    told(9, "page_viewed", "anonymous_id:c1")
+    verdict = told.verdict()
+    assert contacts(verdict) == [["email:b@acme.nl"]]
+    assert verdict.gone == ["email:a@acme.nl", "user_id:u1"]
+    assert len(verdict.erased) == 4
+    assert verdict.visits == {"known": 1, "other_person": 0, "firm_only": 0, "nobody": 1}
+    assert verdict.accounts[0].journeys == [{"awareness": 3 * DAY}]
+    told(10, "form_submitted", "email:a@acme.nl", "anonymous_id:c2")
+    verdict = told.verdict()
+    assert contacts(verdict) == [["email:a@acme.nl"], ["email:b@acme.nl"]]
+    assert verdict.gone == ["user_id:u1"]
+    assert verdict.visits["nobody"] == 1  # the old device knows nobody any more
+
+
+def test_an_erasure_reaches_whom_links_up_to_then_reach(told):
+    told(0, "page_viewed", "email:a@acme.nl")
+    told.says(5, "erase", "email:a@acme.nl")
+    told(6, "page_viewed", "email:a@acme.nl", "user_id:u1")
+    told(1, "page_viewed", "user_id:u1")
+    verdict = told.verdict()
+    assert contacts(verdict) == [["email:a@acme.nl", "user_id:u1"]]
+    assert verdict.contacts[0].touches == 2
 
 
 def touches(*told):
