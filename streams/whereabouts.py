@@ -31,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Pair:
-    """Where the two of a link, unlink or cannot_link are now, and which links between the two did not hold, and why."""
+    """Where the two of a link, unlink or cannot_link are now; which links between them fail, and why."""
 
     said: Asserted
     a: Group
