@@ -19,11 +19,12 @@ class Topic:
     @property
     def config(self) -> dict[str, str]:
         """The topic's settings for Apache Kafka."""
-        size = {"max.message.bytes": str(LARGEST_BYTES)}
+        # Only closed segments are deleted or compacted: what is erased is gone a day after its time, not a week.
+        common = {"max.message.bytes": str(LARGEST_BYTES), "segment.ms": str(DAY_MS)}
         if self.compacted:
             # A session that finds a stranger's row rewrites it at its next commit, long before this lag ends.
-            return {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000", **size}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **size}
+            return {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000", **common}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **common}
 
 
 TOUCHPOINTS = Topic("touchpoints", "any", retention_ms=30 * DAY_MS)
