@@ -6,7 +6,7 @@ import msgspec
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from schemas.events import SCHEMA_VERSION
+from schemas.events import SCHEMA_VERSION, Headers
 from schemas.internal import STRONG_KINDS, WEAK_KINDS
 from schemas.message import Key, Says, Text, reader, unknown_kept
 
@@ -48,8 +48,9 @@ def parse(value: bytes) -> PrivacyRequest:
 
 
 class PrivacyResult(msgspec.Struct):
-    """What a request came to. Of one request (`subject`) the highest `version` holds: evidence that arrives late
-    may have more to erase.
+    """What a request came to.
+
+    Of one request (`subject`) the highest `version` holds: evidence that arrives late may have more to erase.
     """
 
     id: str
@@ -65,3 +66,17 @@ class PrivacyResult(msgspec.Struct):
     contact_ids: list[str]  # that it was about
     caused_by: list[str]  # event_id of the request
     schema_version: int = SCHEMA_VERSION
+
+
+def headers(result: PrivacyResult) -> Headers:
+    """The Kafka headers of an answer: CloudEvents 1.0, binary mode."""
+    return (
+        ("ce_id", result.id.encode()),
+        ("ce_source", b"/dmu-journeys/identity"),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", result.type.encode()),
+        ("ce_time", result.occurred_at.encode()),
+        ("ce_subject", result.subject.encode()),
+        ("ce_tenant", result.tenant.encode()),
+        ("ce_dataschema", f"urn:dmu-journeys:privacy-result:{result.schema_version}".encode()),
+    )

@@ -19,7 +19,7 @@ class Topic:
     @property
     def config(self) -> dict[str, str]:
         """The topic's settings for Apache Kafka."""
-        # Only closed segments are deleted or compacted: what is erased is gone a day after its time, not a week.
+        # Only closed segments are deleted or compacted: what is erased goes a day after its time, not a week.
         common = {"max.message.bytes": str(LARGEST_BYTES), "segment.ms": str(DAY_MS)}
         if self.compacted:
             # A session that finds a stranger's row rewrites it at its next commit, long before this lag ends.
@@ -31,8 +31,8 @@ TOUCHPOINTS = Topic("touchpoints", "any", retention_ms=30 * DAY_MS)
 ASSERTIONS = Topic("identity-assertions", "any", retention_ms=30 * DAY_MS)
 PRIVACY = Topic("privacy-requests", "any", retention_ms=30 * DAY_MS)
 CLOCK = Topic("journeys.clock", "none: one message a partition", retention_ms=DAY_MS, public=False)
-# What tells of people ends after a month, so that a person who is erased is gone from the log as well; what is
-# kept for longer is in ClickHouse, from which history is recomputed.
+# What tells of people ends after a month, so that a person who is erased is gone from the log as well; what
+# is kept for longer is in ClickHouse, from which history is recomputed.
 VALID = Topic("touchpoints.valid", "identifier", retention_ms=30 * DAY_MS, public=False)
 DEAD = Topic("touchpoints.dead-letter", "none", retention_ms=30 * DAY_MS)
 LINKS = Topic("identity-links", "tenant", retention_ms=7 * DAY_MS, public=False)
