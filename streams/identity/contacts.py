@@ -22,9 +22,13 @@ class Moment(NamedTuple):
     account: str  # account id
 
 
-def contact_id(key_of: KeyOf, tenant: str, canonical: str) -> str:
-    """The id of the contact whose canonical member is the strong identifier `canonical`."""
-    return "c" + key_of(tenant, "contact", canonical).hex()[:15]
+def contact_id(key_of: KeyOf, tenant: str, canonical: str, erased_until: int | None = None) -> str:
+    """The id of the contact whose canonical member is the strong identifier `canonical`.
+
+    What is said of that after an erasure makes another contact, which nothing links to the erased one.
+    """
+    generation = () if erased_until is None else (str(erased_until),)
+    return "c" + key_of(tenant, "contact", canonical, *generation).hex()[:15]
 
 
 def moments(told: Iterable[tuple[tuple[str, str], int, str, str]]) -> list[Moment]:

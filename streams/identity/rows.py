@@ -28,6 +28,7 @@ CANNOT_LINK: Final = "cannot_link"
 Employment = tuple[str, str, int, str]  # source, CRM contact id (else the identifier), time (ms), account key
 Fate = tuple[int, str]  # bit n: the partner's links of trust rank n are inert; why links are refused, if so
 HELD: Final[Fate] = (0, "")
+NEVER: Final = 1 << 62  # ms: after any time
 
 
 class Said(NamedTuple):
@@ -59,6 +60,43 @@ class Word(NamedTuple):
     by: str
 
 
+class Erasure(msgspec.Struct, array_like=True, gc=False):
+    """What the row of an identifier keeps of erasures: its own, and those of others it was seen with."""
+
+    graves: list[tuple[int, bytes]] = []  # up to when (ms, included), with which erased group; ascending
+    inert: int = 0  # bit n: its erased links of trust rank n were inert
+    forgotten: dict[bytes, int] = {}  # key of an erased identifier that is not one with it -> up to when (ms)
+    periods: list[tuple[int | None, int]] = []  # weak: (from, to before; ms) when it was an erased person's
+
+    @property
+    def until(self) -> int | None:
+        """Up to when the identifier itself is erased."""
+        return self.graves[-1][0] if self.graves else None
+
+    def grave(self, at: int) -> bytes | None:
+        """The erased group that what is dated `at` belongs to; None: that is not erased.
+
+        >>> erasure = Erasure([(10, b"first"), (20, b"second")])
+        >>> erasure.grave(10), erasure.grave(11), erasure.grave(21)
+        (b'first', b'second', None)
+        """
+        return next((group for until, group in self.graves if at <= until), None)
+
+    def erased(self) -> list[tuple[int | None, int]]:
+        """The periods (from, to before; ms), ascending and apart, whose touches of the identifier are erased.
+
+        >>> Erasure([(10, b"group")], periods=[(5, 8), (9, 15), (20, 25)]).erased()
+        [(None, 15), (20, 25)]
+        """
+        found: list[tuple[int | None, int]] = [] if self.until is None else [(None, self.until + 1)]
+        for since, until in self.periods:
+            if found and (since is None or since <= found[-1][1]):
+                found[-1] = (found[-1][0], max(until, found[-1][1]))
+            else:
+                found.append((since, until))
+        return found
+
+
 class Row(msgspec.Struct, array_like=True, gc=False):
     """An identifier. First come statements; `fared` and what is behind it follow from all of the tenant.
 
@@ -84,10 +122,28 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     private: bool = False  # strong: its contact has refused profiling
     places: dict[str, str] = {}  # firm domains that place a touch while the first span lasts -> account id
     spans: list[Span] = []  # as published; empty: it has no map row
+    erasure: Erasure | None = None
+
+    @property
+    def erased_until(self) -> int | None:
+        """Up to when the identifier is erased (ms, included)."""
+        return self.erasure.until if self.erasure is not None else None
 
 
 decode = msgspec.msgpack.Decoder(Row).decode
 encode = msgspec.msgpack.Encoder().encode
+
+
+def is_erased(row: Row, at: int) -> bool:
+    """Whether what is said of the identifier at that time is erased."""
+    return row.erasure is not None and row.erasure.grave(at) is not None
+
+
+def erasure(row: Row) -> Erasure:
+    """What the row keeps of erasures, to be added to."""
+    if row.erasure is None:
+        row.erasure = Erasure()
+    return row.erasure
 
 
 def is_known(row: Row, partner: str, source: str, rank: int, at: int) -> bool:
@@ -136,10 +192,10 @@ def add_word(row: Row, partner: str, word: Word) -> bool:
     return True
 
 
-def standing(row: Row, partner: str) -> Word | None:
-    """What people say of the pair now."""
+def standing(row: Row, partner: str, until: int = NEVER) -> Word | None:
+    """What people say of the pair, by the words up to `until` (ms, included)."""
     words = row.words.get(partner)
-    return words[-1] if words else None
+    return next((word for word in reversed(words) if word.at <= until), None) if words else None
 
 
 def add_owner(row: Row, strong: str, at: int) -> bool:

@@ -11,20 +11,38 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.identity import MapRow
+from schemas import privacy
+from schemas.identity import MapRow, Period
 from schemas.identity import Span as MapSpan
-from schemas.internal import Asserted, Employed, Evidence, Link, Named, Owns, Profiling, Seen
-from schemas.keys import partition_of
+from schemas.internal import (
+    ISSUED_KINDS,
+    Asserted,
+    Employed,
+    Evidence,
+    Link,
+    Named,
+    Owns,
+    Profiling,
+    Request,
+    Seen,
+    kind_of,
+)
+from schemas.keys import KEY_BYTES, partition_of
 from schemas.times import rfc3339
-from schemas.topics import EVIDENCE, LINKS, MAP
+from schemas.topics import EVIDENCE, LINKS, MAP, RESULTS
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
 from streams.identity import evidence
+from streams.identity.erasure import evidence_gone
+from streams.identity.issued import WAITING, Ids, Issued, gives
+from streams.identity.requests import GROUP, REQUEST, Asked, decode_asked, decode_group
 from streams.identity.rows import Row, decode
 from streams.identity.table import Index, Names, Table
 from streams.identity.tenant import Tenant
 from streams.session import unpack_version
 
-_statement = msgspec.msgpack.Decoder(Seen | Link | Owns | Named | Employed | Profiling | Asserted).decode
+_statement = msgspec.msgpack.Decoder(
+    Seen | Link | Owns | Named | Employed | Profiling | Asserted | Request
+).decode
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 _TAKE: Final[dict[type, Callable[[Tenant, Any], None]]] = {
@@ -35,11 +53,12 @@ _TAKE: Final[dict[type, Callable[[Tenant, Any], None]]] = {
     Employed: Tenant.employed,
     Profiling: Tenant.profiling,
     Asserted: Tenant.asserted,
+    Request: Tenant.request,
 }
 
 
 class Identity:
-    """The step; its rows are `rows.Row`."""
+    """The step; its rows are `rows.Row`, and of other kinds with longer members (`requests`, `issued`)."""
 
     name = "identity"
     inputs: tuple[str, ...] = (LINKS.name,)
@@ -50,40 +69,72 @@ class Identity:
         self._partitions = config.partitions
         self._device_policy = config.settings.get("device_policy", "last_known")
         self._indexes: defaultdict[Group, Index] = defaultdict(Index)
+        self._ids: defaultdict[Group, Ids] = defaultdict(Ids)
 
     def recovered(self, rows: Rows) -> None:
         """Derive the indexes from the rows."""
         for group in rows.groups():
-            for kept in rows.group(group).values():
-                self._indexes[group].add_row(decode(kept))
+            named = []
+            for member, kept in rows.group(group).items():
+                if len(member) > KEY_BYTES:
+                    if member.startswith(WAITING):
+                        self._ids[group].wait(kept)
+                else:
+                    row = decode(kept)
+                    self._indexes[group].add_row(row)
+                    if issued := gives(self._names.key_of, row):
+                        self._ids[group].add(issued, member)
+                    elif kind_of(row.identifier) in ISSUED_KINDS:
+                        named.append(row)
+            for row in named:  # which identifiers ids stand for is known by now
+                self._issued(self._table(row.tenant, rows)).spans(row)
 
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
-        """Take in a batch of statements; sends the map rows whose content changed. Time plays no part."""
-        del now
+        """Take in a batch of statements; sends what changed. Time plays no part in it."""
         tenants: dict[str, Tenant] = {}
         for record in records:
             said = _statement(record.value or b"")
             tenant = tenants.get(said.tenant)
             if tenant is None:
-                group = self._names.key_of(said.tenant)
-                table = Table(said.tenant, self._names, rows, group, self._indexes[group])
-                tenant = tenants[said.tenant] = Tenant(table, device_policy=self._device_policy)
+                table = self._table(said.tenant, rows)
+                tenant = Tenant(table, self._issued(table), device_policy=self._device_policy)
+                tenants[said.tenant] = tenant
             _TAKE[type(said)](tenant, said)
         outputs: list[Output] = []
         for tenant in tenants.values():
             outputs += [self._map_row(row, version) for row in tenant.resolve()]
             outputs += map(self._evidence, tenant.evidence(version))
+            answered, erased = tenant.answers(now)
+            outputs += [self._result(asked, version) for asked in answered]
+            for group in erased:
+                outputs += map(self._no_evidence, evidence_gone(group, self._table(group.tenant, rows)))
         return outputs
 
     def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
-        """The map row of the identifier, if it has one, and how the links fared that its row tells of."""
+        """Of an identifier its map row, if it has one, and how the links fared that its row tells of; of a
+        request its answer; of an erased group that its links are gone.
+        """
         kept = rows.get(group, member)
-        row = decode(kept) if kept is not None else None
-        if row is None:
+        if kept is None:
             return []
+        if len(member) > KEY_BYTES:
+            if member.startswith(REQUEST):
+                return [self._result(decode_asked(kept), version)]
+            if member.startswith(GROUP):
+                erased = decode_group(kept)
+                return [*map(self._no_evidence, evidence_gone(erased, self._table(erased.tenant, rows)))]
+            return []
+        row = decode(kept)
         outputs = [self._map_row(row, version)] if row.spans else []
         outputs += map(self._evidence, evidence.all_fared(row, version))
         return outputs
+
+    def _table(self, tenant: str, rows: Rows) -> Table:
+        group = self._names.key_of(tenant)
+        return Table(tenant, self._names, rows, group, self._indexes[group])
+
+    def _issued(self, table: Table) -> Issued:
+        return Issued(table, self._ids[self._names.key_of(table.tenant)])
 
     def _map_row(self, row: Row, version: Version) -> Output:
         key = self._names.member(row.tenant, row.identifier)
@@ -92,8 +143,23 @@ class Identity:
             for n, (since, contact, account) in enumerate(row.spans)
         ]
         value = MapRow(row.tenant, row.identifier, unpack_version(version), spans, row.accounts, row.places)
+        if row.erasure is not None:
+            value.erased = [
+                Period(None if since is None else rfc3339(since), rfc3339(until))
+                for since, until in row.erasure.erased()
+            ]
+            value.forgotten = {one.hex(): rfc3339(until) for one, until in row.erasure.forgotten.items()}
         return Output(MAP.name, partition_of(key, self._partitions), key, _json(value))
+
+    def _result(self, asked: Asked, version: Version) -> Output:
+        key = self._names.key_of(asked.tenant, "request", asked.event_id)
+        result = asked.result(self._names.key_of, version)
+        partition = partition_of(key, self._partitions)
+        return Output(RESULTS.name, partition, key, _json(result), privacy.headers(result))
 
     def _evidence(self, told: Evidence) -> Output:
         key = self._names.key_of(told.tenant, "link", told.a, told.b, told.source)
         return Output(EVIDENCE.name, partition_of(key, self._partitions), key, _pack(told))
+
+    def _no_evidence(self, key: bytes) -> Output:
+        return Output(EVIDENCE.name, partition_of(key, self._partitions), key, b"")

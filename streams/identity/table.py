@@ -1,12 +1,13 @@
 """One tenant's rows during one batch, and which of them are to be resolved again."""
 
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, kind_of
-from streams.core import Group, Rows
+from schemas.internal import ACCOUNT_KINDS, ISSUED_KINDS, STRONG_KINDS, WEAK_KINDS, kind_of
+from schemas.keys import KEY_BYTES, identifier_key
+from streams.core import Group, Member, Rows
 from streams.identity.accounts import KeyOf, firm_domain
-from streams.identity.rows import Row, decode, depends_on, encode
+from streams.identity.rows import NEVER, Row, decode, depends_on, encode, is_erased
 
 
 class Index:
@@ -47,8 +48,9 @@ class Names:
 
     def __init__(self, key_of: KeyOf) -> None:
         self.key_of = key_of
-        # the same few identifiers come again and again, and a keyed hash costs more than a look-up
-        self.member = lru_cache(maxsize=65_536)(key_of)  # (tenant, identifier) -> row and record key
+        # (tenant, identifier) -> row and record key: the same few identifiers come again and again, and a
+        # keyed hash costs more than a look-up
+        self.member = lru_cache(maxsize=65_536)(partial(identifier_key, key_of))
 
 
 class Table:
@@ -60,25 +62,34 @@ class Table:
         self.index = index
         self._rows = rows
         self._group = group
-        self._read: dict[str, Row] = {}
+        self._read: dict[Member, Row] = {}
         self.changed: set[str] = set()  # their rows are to be written
+        self.published: set[str] = set()  # their map rows are to be sent
+        self.born: list[Row] = []  # of identifiers that were not known
+        self.late: list[tuple[str, int]] = []  # identifiers, and when, that are erased
         # to be resolved again, by what they are:
         self.accounts: set[str] = set()
         self.contacts: set[str] = set()
         self.owned: set[str] = set()
+        self.issued: set[str] = set()
         self.stale = {
             **dict.fromkeys(ACCOUNT_KINDS, self.accounts),
             **dict.fromkeys(STRONG_KINDS, self.contacts),
             **dict.fromkeys(WEAK_KINDS, self.owned),
+            **dict.fromkeys(ISSUED_KINDS, self.issued),
         }
 
     def find(self, identifier: str) -> Row | None:
-        """The row of an identifier, if it is known."""
-        row = self._read.get(identifier)
+        """The row of an identifier, if it has one; also of one that is erased, by either name."""
+        return self.find_by(self.names.member(self.tenant, identifier))
+
+    def find_by(self, key: Member) -> Row | None:
+        """The row of that key, if there is one."""
+        row = self._read.get(key)
         if row is None:
-            kept = self._rows.get(self._group, self.names.member(self.tenant, identifier))
+            kept = self.kept(key)
             if kept is not None:
-                row = self._read[identifier] = decode(kept)
+                row = self._read[key] = decode(kept)
         return row
 
     def row(self, identifier: str) -> Row:
@@ -88,20 +99,49 @@ class Table:
             raise LookupError("a statement names an identifier that has no row")
         return row
 
+    def row_by(self, key: Member) -> Row:
+        """The row of that key, which another row names."""
+        row = self.find_by(key)
+        if row is None:
+            raise LookupError("a row names a key that has no row")
+        return row
+
     def mention(self, identifier: str, at: int) -> Row:
-        """The row of an identifier that is seen at `at`; the domain of a firm address is seen with it."""
+        """The row of an identifier that is seen at `at`; the domain of a firm address is seen with it.
+
+        Where that is erased the domain alone is seen: it is no person's.
+        """
         row = self.find(identifier)
         if row is not None and at >= row.seen:
             return row
         domain = firm_domain(identifier)
-        if row is None:
-            row = self._read[identifier] = Row(self.tenant, identifier, at)
-            if domain is not None:
-                self.index.add(domain, identifier)
-        row.seen = at
-        self.touch(identifier)
+        if row is not None and is_erased(row, at):
+            self.late.append((identifier, at))
+        else:
+            if row is None or row.seen == NEVER:
+                row = self._begun(identifier)
+                if domain is not None:
+                    self.index.add(domain, identifier)
+            row.seen = at
+            self.touch(identifier)
         if domain is not None:
             self.mention(domain, at)
+        return row
+
+    def _begun(self, identifier: str) -> Row:
+        """The row of an identifier of which nothing is known but, perhaps, that it is erased."""
+        row = self.blank(identifier)
+        row.identifier = identifier
+        row.spans = []
+        self.born.append(row)
+        return row
+
+    def blank(self, identifier: str) -> Row:
+        """The row of an identifier; a new one where there is none."""
+        row = self.find(identifier)
+        if row is None:
+            row = Row(self.tenant, identifier, NEVER)
+            self._read[self.names.member(self.tenant, identifier)] = row
         return row
 
     def touch(self, identifier: str) -> None:
@@ -111,7 +151,8 @@ class Table:
 
     def dependants(self, identifier: str) -> Iterator[str]:
         """Those that follow from the resolution of `identifier`."""
-        return (one for one in self.index.of(identifier) if self.find(one) is not None)
+        known = ((one, self.find(one)) for one in self.index.of(identifier))
+        return (one for one, row in known if row is not None and row.identifier == one)
 
     def canonical(self, members: list[str]) -> str:
         """The earliest member, ties by hash: what an id is made of."""
@@ -121,7 +162,26 @@ class Table:
 
     def write(self) -> Iterator[Row]:
         """Write what changed, sorted."""
-        for identifier in sorted(self.changed):
-            row = self.row(identifier)
-            self._rows.put(self._group, self.names.member(self.tenant, identifier), encode(row))
+        changed = {row.identifier: row for row in map(self.row, self.changed)}  # some by two names
+        for identifier, row in sorted(changed.items()):
+            self.keep(self.names.member(self.tenant, identifier), encode(row))
             yield row
+
+    # Rows of other kinds, too
+
+    def kept(self, member: Member) -> bytes | None:
+        """A row as it is kept."""
+        return self._rows.get(self._group, member)
+
+    def keep(self, member: Member, value: bytes | None) -> None:
+        """Keep a row, or keep it no longer."""
+        if value is None:
+            self._rows.delete(self._group, member)
+        else:
+            self._rows.put(self._group, member, value)
+
+    def holding(self, text: str) -> list[Row]:
+        """The rows of identifiers in which `text` occurs, and all that were read: for what is rare."""
+        needle, group = text.encode(), self._rows.group(self._group)
+        keys = {key for key, value in group.items() if len(key) == KEY_BYTES and needle in value}
+        return [row for key in sorted(keys.union(self._read)) if (row := self.find_by(key)) is not None]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from schemas.internal import (
     ACCOUNT_KINDS,
+    ISSUED_KINDS,
     STRONG_KINDS,
     WEAK_KINDS,
     Asserted,
@@ -17,13 +18,17 @@ from schemas.internal import (
     Named,
     Owns,
     Profiling,
+    Request,
     Seen,
     kind_of,
 )
 from streams.identity import evidence
-from streams.identity.accounts import account_id, firm_domain, person_account
+from streams.identity.accounts import firm_domain, person_account
 from streams.identity.components import Component
-from streams.identity.contacts import contact_id, moments, timeline
+from streams.identity.contacts import moments, timeline
+from streams.identity.erasure import ERASED, Erasures
+from streams.identity.issued import Issued, gives, in_spans
+from streams.identity.requests import Asked, ErasedGroup
 from streams.identity.rows import (
     CANNOT_LINK,
     LINK,
@@ -35,6 +40,7 @@ from streams.identity.rows import (
     add_owner,
     add_word,
     asserted,
+    is_erased,
     is_known,
 )
 from streams.identity.spans import NOBODY, Person, Span, ownership
@@ -52,10 +58,12 @@ _CLASS = {
 class Tenant:
     """Statements in, by the method of their name; then `resolve` once, then `evidence`."""
 
-    def __init__(self, table: Table, *, device_policy: str = "last_known") -> None:
+    def __init__(self, table: Table, issued: Issued, *, device_policy: str = "last_known") -> None:
         self._table = table
+        self._issued = issued
+        self._erasures = Erasures(table, issued)
         self._device_policy = device_policy
-        self._published: set[str] = set()  # their map rows are to be sent
+        self._replaced: set[str] = set()  # ids that were published, and are not where they were
         self._naming: set[str] = (
             set()
         )  # identifiers whose touches name accounts that are to be looked up again
@@ -74,6 +82,9 @@ class Tenant:
         if known is not None and is_known(known, said.b, said.source, said.rank, said.at):
             return
         ends = self._table.mention(said.a, said.at), self._table.mention(said.b, said.at)
+        if is_erased(ends[0], said.at) or is_erased(ends[1], said.at):
+            self._erasures.link(said)
+            return
         kept = False
         for row, partner in zip(ends, (said.b, said.a), strict=True):
             changed = add_link(row, partner, said.source, said.rank, said.at)
@@ -92,17 +103,20 @@ class Tenant:
             return
         self._table.mention(said.strong, said.at)
         row = self._table.mention(said.weak, said.at)
-        new = said.strong not in row.owners
-        if add_owner(row, said.strong, said.at):
+        if is_erased(row, said.at):
+            return
+        strong = self._erasures.owner(said.weak, said.strong, said.at)
+        new = strong not in row.owners
+        if add_owner(row, strong, said.at):
             if new:
-                self._table.index.add(said.strong, said.weak)
+                self._table.index.add(strong, said.weak)
             self._table.touch(said.weak)
 
     def named(self, said: Named) -> None:
         """Touches of the identifier name the account key."""
         self._table.mention(said.account, said.at)
         row = self._table.mention(said.identifier, said.at)
-        if add_named(row, said.account):
+        if not is_erased(row, said.at) and add_named(row, said.account):
             self._table.index.add(said.account, said.identifier)
             self._table.touch(said.identifier)  # a weak one has a map row from now on
             self._naming.add(said.identifier)
@@ -115,21 +129,31 @@ class Tenant:
             return
         self._table.mention(said.account, said.at)
         row = self._table.mention(said.identifier, said.at)
-        row.employed.append(employment)
-        self._table.index.add(said.account, said.identifier)
-        self._table.touch(said.identifier)
+        if not is_erased(row, said.at):
+            row.employed.append(employment)
+            self._table.index.add(said.account, said.identifier)
+            self._table.touch(said.identifier)
 
     def profiling(self, said: Profiling) -> None:
         """What the identifier's word on profiling is, at its time."""
         row = self._table.mention(said.identifier, said.at)
         word = (said.at, not said.given)
-        if row.profiling is None or word > row.profiling:
+        if not is_erased(row, said.at) and (row.profiling is None or word > row.profiling):
             row.profiling = word
             self._table.touch(said.identifier)
 
     def asserted(self, said: Asserted) -> None:
-        """What a person says of a pair. Pairs and words that mean nothing here are passed over."""
-        a, b = said.a, said.b
+        """What a person says of a pair. Pairs and words that mean nothing here are passed over.
+
+        An id that we issued means the identifier that it stands for; a statement on one that stands for
+        nobody waits.
+        """
+        a, b = (
+            self._issued.identifier(one) if kind_of(one) in ISSUED_KINDS else one for one in (said.a, said.b)
+        )
+        if a is None or b is None:
+            self._issued.wait(said.a if a is None else said.b, said)
+            return
         classes = sorted(_CLASS.get(kind_of(one), "") for one in (a, b))
         what = LINK if said.assertion == "alias" and classes == ["account", "account"] else said.assertion
         if a == b or what not in (LINK, UNLINK, CANNOT_LINK):
@@ -140,20 +164,42 @@ class Tenant:
         elif classes == ["strong", "weak"]:
             weak, strong = (a, b) if kind_of(a) in WEAK_KINDS else (b, a)
             ends = [(weak, strong)]
-            self._table.index.add(strong, weak)
         else:
             return
-        for identifier in (a, b):
-            self._table.mention(identifier, said.at)
+        rows = [self._table.mention(identifier, said.at) for identifier in (a, b)]
+        if classes == ["strong", "weak"]:
+            ((weak, strong),) = ends
+            if is_erased(self._table.row(weak), said.at):
+                return
+            ends = [(weak, self._erasures.owner(weak, strong, said.at))]
+            self._table.index.add(ends[0][1], weak)
+        elif any(is_erased(row, said.at) for row in rows):
+            self._erasures.word(a, b, word)
+            return
         for identifier, partner in ends:
             if add_word(self._table.row(identifier), partner, word):
                 self._table.touch(identifier)
                 self._fared.add((identifier, partner))
 
+    def request(self, said: Request) -> None:
+        """What a person asks for."""
+        self._erasures.request(said)
+
+    def _again(self, said: Asserted | Request) -> None:
+        """What had waited for an id."""
+        if isinstance(said, Asserted):
+            self.asserted(said)
+        else:
+            for name in said.identifiers:
+                self._erasures.ask(said, name)
+
     # Resolution
 
     def resolve(self) -> Iterator[Row]:
         """Resolve what was touched and write the rows; gives those whose map rows changed, sorted."""
+        while self._table.born:
+            for said in self._issued.born(self._table.born.pop()):
+                self._again(said)
         while self._table.accounts:
             for members in self._clusters(self._table.accounts):
                 self._settle_account(members)
@@ -164,9 +210,14 @@ class Tenant:
             self._settle_owned(self._table.row(identifier))
         for identifier in self._naming:
             self._settle_naming(self._table.row(identifier))
+        self._settle_issued()
         for row in self._table.write():
-            if row.identifier in self._published:
+            if row.identifier in self._table.published:
                 yield row
+
+    def answers(self, now: int) -> tuple[list[Asked], list[ErasedGroup]]:
+        """Requests whose answer is new, and groups of erased identifiers that changed."""
+        return self._erasures.write(now)
 
     def evidence(self, version: bytes) -> Iterator[Evidence]:
         """How the links fared of which something else holds now, or that no row keeps."""
@@ -191,20 +242,22 @@ class Tenant:
         return component.clusters
 
     def _settle_account(self, members: list[str]) -> None:
-        account = account_id(self._table.names.key_of, self._table.tenant, self._table.canonical(members))
+        account = gives(self._table.names.key_of, self._table.row(self._table.canonical(members)))
         for member in members:
             if self._publish(self._table.row(member), [(None, None, account)]):
                 for dependant in self._table.dependants(member):
                     self._naming.add(dependant)
                     if kind_of(dependant) in STRONG_KINDS:
                         self._table.contacts.add(dependant)
+                    elif kind_of(dependant) in ISSUED_KINDS:
+                        self._table.issued.add(dependant)
 
     def _account_of(self, key: str) -> str:
         return self._table.row(key).spans[0][2] or ""
 
     def _settle_contact(self, members: list[str]) -> None:
         rows = [self._table.row(member) for member in members]
-        contact = contact_id(self._table.names.key_of, self._table.tenant, self._table.canonical(members))
+        contact = gives(self._table.names.key_of, self._table.row(self._table.canonical(members)))
         at_firm = {member: domain for member in members if (domain := firm_domain(member)) is not None}
         firms = {domain: self._account_of(domain) for domain in at_firm.values()}
         first = firms[at_firm[self._table.canonical(list(at_firm))]] if at_firm else None
@@ -226,7 +279,8 @@ class Tenant:
             if row.home != home or row.private != private or row.spans[0][1] != contact:
                 row.home, row.private = home, private
                 self._table.changed.add(row.identifier)
-                self._table.owned.update(self._table.dependants(row.identifier))
+                for dependant in self._table.dependants(row.identifier):
+                    self._table.stale[kind_of(dependant)].add(dependant)
             self._publish(row, [(since, contact, account) for since, account in accounts], places)
 
     def _settle_owned(self, row: Row) -> None:
@@ -234,11 +288,16 @@ class Tenant:
         if owners and not (row.profiling is not None and row.profiling[1]):
             people = {strong: self._person(strong) for strong in owners}
             keeps = self._device_policy == "last_known" or kind_of(row.identifier) not in KEPT_BY_LAST
-            self._publish(row, ownership(owners, people, keeps=keeps))
-        elif row.owners or row.words or row.crowded or row.accounts:
-            self._publish(row, NOBODY)
+            spans = ownership(owners, people, keeps=keeps)
+        elif row.owners or row.words or row.crowded or row.accounts or row.erasure is not None:
+            spans = NOBODY
+        else:
+            return
+        self._publish(row, spans if row.erasure is None else self._erasures.hidden(row, spans))
 
     def _person(self, strong: str) -> Person:
+        if strong.startswith(ERASED):
+            return self._erasures.person(strong)
         row = self._table.row(strong)
         return Person(row.spans[0][1] or "", row.home, row.private)
 
@@ -247,14 +306,26 @@ class Tenant:
         if accounts != row.accounts:
             row.accounts = accounts
             self._table.changed.add(row.identifier)
-            self._published.add(row.identifier)
+            self._table.published.add(row.identifier)
+
+    def _settle_issued(self) -> None:
+        """The ids that are not current any more, and those that stand for what has changed."""
+        for name in sorted(self._replaced):
+            if self._table.find(name) is None and self._issued.ceased(name):
+                self._table.blank(name)
+                self._table.issued.add(name)
+        for name in self._table.issued:
+            row = self._table.row(name)
+            self._publish(row, self._issued.spans(row))
 
     def _publish(self, row: Row, spans: list[Span], places: dict[str, str] | None = None) -> bool:
         """Give a row its spans, and what places touches in the first: whether that is news."""
         places = places or {}
         if spans == row.spans and places == row.places:
             return False
+        if row.spans and kind_of(row.identifier) not in (*WEAK_KINDS, *ISSUED_KINDS):
+            self._replaced |= in_spans(row.spans) - in_spans(spans)
         row.spans, row.places = spans, places
         self._table.changed.add(row.identifier)
-        self._published.add(row.identifier)
+        self._table.published.add(row.identifier)
         return True

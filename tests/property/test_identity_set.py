@@ -15,12 +15,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import MapRow
-from schemas.internal import Asserted, Employed, Evidence, Link, Named, Owns, Profiling, Seen, kind_of
+from schemas.internal import (
+    ISSUED_KINDS,
+    Asserted,
+    Employed,
+    Evidence,
+    Link,
+    Named,
+    Owns,
+    Profiling,
+    Seen,
+    kind_of,
+)
 from schemas.keys import hasher
 from schemas.times import DAY_MS, from_rfc3339, rfc3339
 from schemas.topics import EVIDENCE, LINKS, MAP
 from streams.core import Output, Record, StepConfig
 from streams.identity import resolver, rows
+from streams.identity.spans import NOBODY
 from streams.identity.step import Identity
 from streams.session import CLAIM, Session, pack_version
 
@@ -67,6 +79,7 @@ WINDOW = 90 * DAY_MS
 
 Statement = Seen | Link | Owns | Named | Employed | Profiling | Asserted
 Span = tuple[int | None, str | None, str | None, bool]
+Spans = list[tuple[int | None, str | None, str | None]]
 Content = tuple[list[Span], dict[str, str], dict[str, str]]  # spans, accounts, places
 Fared = tuple[str, str, int | None]  # state, reason, time (of what is inert: none)
 
@@ -310,6 +323,24 @@ class Oracle:
             found[identifier] = spans, accounts, self.places(identifier)
         return found
 
+    def ids(self) -> dict[str, Spans]:
+        """Every id that any identifier could give, and what it means now."""
+        found: dict[str, Spans] = {}
+        marks = sorted({BEFORE, *(one.at for one in self.said if isinstance(one, Employed))})
+        for strong, contact in self.contact.items():
+            digits = KEY_OF(TENANT, "contact", strong).hex()[:15]
+            home: Spans = []
+            for mark in marks:
+                account = self.account_at(contact, None, mark)
+                if not home or home[-1][2] != account:
+                    home.append((mark if home else None, contact, account))
+            found[f"journeys_contact_id:c{digits}"] = home
+            found[f"journeys_account_id:a{digits}"] = [(since, None, account) for since, _, account in home]
+        for key, account in self.account.items():
+            digits = KEY_OF(TENANT, "account", key).hex()[:15]
+            found[f"journeys_account_id:a{digits}"] = [(None, None, account)]
+        return found
+
     def places(self, identifier: str) -> dict[str, str]:
         if kind_of(identifier) not in ("contact_id", "user_id"):
             return {}
@@ -416,6 +447,7 @@ class Processor:
         self.log: list[tuple[bytes, bytes]] = []
         self.published: dict[bytes, MapRow] = {}
         self.told: dict[bytes, Evidence] = {}
+        self.given: set[str] = set()  # ids that were ever published
         self.epoch = 0
         self.restart()
 
@@ -435,6 +467,9 @@ class Processor:
                 known = self.published.get(output.key)
                 if known is None or known.version < row.version:
                     self.published[output.key] = row
+                for span in row.spans:
+                    self.given |= {f"journeys_contact_id:{span.contact_id}"} if span.contact_id else set()
+                    self.given |= {f"journeys_account_id:{span.account_id}"} if span.account_id else set()
             elif output.topic == EVIDENCE.name:
                 one = _evidence(output.value)
                 if output.key not in self.told or self.told[output.key].version < one.version:
@@ -463,6 +498,17 @@ class Processor:
                 row.places,
             )
             for row in self.published.values()
+            if kind_of(row.identifier) not in ISSUED_KINDS
+        }
+
+    def ids(self) -> dict[str, Spans]:
+        """The spans of ids that have a map row."""
+        return {
+            row.identifier: [
+                (s.since and from_rfc3339(s.since), s.contact_id, s.account_id) for s in row.spans
+            ]
+            for row in self.published.values()
+            if kind_of(row.identifier) in ISSUED_KINDS
         }
 
     def evidence(self) -> dict[tuple[str, str, str], Fared]:
@@ -470,6 +516,16 @@ class Processor:
             (one.a, one.b, one.source): (one.state, one.reason, None if one.state == "inert" else one.at)
             for one in self.told.values()
         }
+
+
+def agree(processor: Processor, expected: Oracle) -> None:
+    assert processor.content() == expected.content()
+    assert processor.evidence() == expected.evidence()
+    meaning, named = expected.ids(), processor.ids()
+    assert {name: spans for name, spans in named.items() if spans != meaning.get(name, NOBODY)} == {}
+    for name in processor.given - named.keys():  # whoever has an id of once finds what it means now
+        digits = name.partition(":")[2]
+        assert digits in {one for _, *ids in meaning[name] for one in ids}
 
 
 @pytest.fixture(autouse=True)
@@ -497,8 +553,7 @@ def test_the_map_follows_from_the_set_of_statements(said: list[Statement], data:
     processor = Processor(policy)
     for (start, end), kept in zip(pairwise(cuts), crashes, strict=False):
         processor.batch(values[start:end], crash=kept)
-    assert processor.content() == expected.content()
-    assert processor.evidence() == expected.evidence()
+    agree(processor, expected)
 
 
 def dense(random: Random) -> list[Statement]:
@@ -551,9 +606,7 @@ def test_the_map_follows_from_a_dense_set(seed: int, monkeypatch: pytest.MonkeyP
         size = random.choice([1, 3, 10, 50])
         processor.batch(values[:size], crash=random.choice([0, 0.5, 1]) if random.random() < 0.15 else None)
         del values[:size]
-    expected = Oracle(set(said), rows.OWNERS)
-    assert processor.content() == expected.content()
-    assert processor.evidence() == expected.evidence()
+    agree(processor, Oracle(set(said), rows.OWNERS))
 
 
 @settings(max_examples=50, deadline=None)
