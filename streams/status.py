@@ -19,8 +19,8 @@ from rich.table import Table
 
 from streams.embedded import Running, running
 from streams.settings import Settings
-from streams.sink.agent import INPUTS as SINK_INPUTS
 from streams.sink.agent import STEP as SINK
+from streams.sink.rows import INPUTS as SINK_INPUTS
 from streams.topics import TopicsError, connected
 from streams.worker import STEPS
 

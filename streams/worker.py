@@ -26,8 +26,9 @@ from streams.ingest.step import Ingest
 from streams.journeys.step import Journeys
 from streams.processor import Processor
 from streams.settings import Settings
-from streams.sink.agent import INPUTS, Sink
-from streams.sink.insert import Inserter, Server
+from streams.sink.agent import Sink
+from streams.sink.insert import Server
+from streams.sink.rows import INPUTS
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def _processor(settings: Settings, web: bool) -> Host:
 
 def _sink(settings: Settings, web: bool) -> Host:
     app = make_app(settings, f"{settings.group}-sink", web)
-    return Sink(settings, app, Inserter(Server(settings.clickhouse).insert))
+    return Sink(settings, app, Server(settings.clickhouse))
 
 
 PARTS: dict[Part, Callable[[Settings, bool], Host]] = {"processor": _processor, "sink": _sink}

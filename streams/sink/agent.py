@@ -6,9 +6,12 @@ partitions are no longer fetched, and nothing else waits: the sink is a consumer
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
+from time import monotonic, time
 
 import faust
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas import topics
 from streams.core import Output, Record
@@ -16,30 +19,35 @@ from streams.host import Host
 from streams.runner import retried
 from streams.session import dead_letter
 from streams.settings import Settings
-from streams.sink.insert import Inserter
-from streams.sink.rows import Refused, plan
+from streams.sink.insert import Server
+from streams.sink.propose import propose
+from streams.sink.rows import INPUTS
+from streams.sink.tables import Refused
+from streams.sink.writer import Writer
 from streams.transport import Batch, Lease
 
 STEP = "sink"
-INPUTS = tuple(
-    topic.name for topic in (topics.VALID, topics.MAP, topics.EVENTS, topics.PROFILES, topics.DEAD)
-)
 MOST_RECORDS = 50_000  # of one insert
 GATHER_SECONDS = 1.0  # how long a smaller insert waits for more
+REFRESH_SECONDS = 5.0  # how often it asks what other sinks have erased
+PROPOSE_SECONDS = 60.0  # how often it looks for accounts whose names are alike
 
 
 class Sink(Host):
     """Writes every topic an analyst can ask about to ClickHouse."""
 
-    def __init__(self, settings: Settings, app: faust.App, inserter: Inserter) -> None:
+    def __init__(self, settings: Settings, app: faust.App, server: Server) -> None:
         super().__init__(settings, app)
-        self._inserter = inserter
+        self._server = server
+        self._named = False  # whether accounts came since their names were last compared
+        self._proposed = 0.0  # when that was
         self._leases: dict[int, Lease] = {}
         self._arrived = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
         # An embedded run ends when nothing is left: it should not wait for rows that do not come.
         self._gather = GATHER_SECONDS if settings.live else 0.1
         self.subscribe(STEP, INPUTS)
+        self._writer = Writer(settings, server, self.spent[STEP])
 
     def hand_over(self, batch: Batch) -> None:
         """Queue a batch at its lease."""
@@ -60,13 +68,33 @@ class Sink(Host):
             self._working.cancel()
 
     async def _run(self) -> None:
+        """An embedded run has one sink, and compares the names itself when everything is there."""
+        live = self.settings.live
+        await self._writer.refresh()
+        refreshed = monotonic()
         while True:
-            await self._arrived.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), REFRESH_SECONDS if live else None)
+            if live and monotonic() - refreshed >= REFRESH_SECONDS:
+                await self._writer.refresh()
+                await self._propose()
+                refreshed = monotonic()
             await self._wait_for_more()
             self._arrived.clear()
             taken = self._take()
             if taken:
                 await self._write(taken)
+
+    async def _propose(self) -> None:
+        """By one sink: the one that has the first partition."""
+        first = any(lease.partition == 0 for lease in self._open())
+        if not self._named or not first or monotonic() - self._proposed < PROPOSE_SECONDS:
+            return
+        self._named, self._proposed = False, monotonic()
+        with suppress(ClickHouseError):  # a minute later it is tried again
+            await asyncio.to_thread(propose, self._server, int(time() * 1000))
+            return
+        self._named = True
 
     async def _wait_for_more(self) -> None:
         loop = asyncio.get_running_loop()
@@ -101,10 +129,8 @@ class Sink(Host):
     async def _write(self, batches: Sequence[Batch]) -> None:
         records: list[Record] = [record for batch in batches for record in batch.records]
         try:
-            with self.spent[STEP].applying(len(records)):
-                planned = plan(records)
-            with self.spent[STEP].sending():
-                refused = planned.refused + await self._inserter.insert(planned.blocks)
+            self._named |= any(record.topic == topics.PROFILES.name for record in records)
+            refused = await self._writer.write(records)
             letters = [self._refusal(one) for one in refused if one.record.topic != topics.DEAD.name]
             if letters:
                 await retried(STEP, partial(self.sender.send, letters))

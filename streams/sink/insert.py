@@ -11,14 +11,14 @@ import threading
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 
 from streams import clickhouse
-from streams.sink.rows import COLUMNS, Block, Refused
+from streams.sink.tables import COLUMNS, Block, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ MAX_BYTES: Final = 64_000_000  # of one insert
 PAUSE_SECONDS: Final = (0.1, 10.0)  # first and longest pause between two tries of one insert
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120  # without an answer the outcome is unknown, and the insert is tried again
+CHANGE_SECONDS: Final = 3_600  # the same for a mutation, which rewrites what a table has on disk
 
 SETTINGS: Final[dict[str, Any]] = {
     "async_insert": 0,  # acknowledged means kept
@@ -49,25 +50,38 @@ TOO_MANY: Final = 252  # parts: wait until they are merged; or partitions in one
 PARTITIONS: Final = "partitions for single INSERT block"
 
 Send = Callable[[str, bytes, str], None]
+Answer = TypeVar("Answer")
 _lines = msgspec.json.Encoder().encode_lines
 
 
 class Server:
-    """Sends inserts to the ClickHouse that a DSN names; several threads may do so at once."""
+    """Speaks with the ClickHouse that a DSN names; several threads may do so at once."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._lock = threading.Lock()
-        self._client: Client | None = None
+        self._clients: dict[int, Client] = {}  # by how long they wait for an answer
+
+    def _connected(self, seconds: int = ANSWER_SECONDS) -> Client:
+        with self._lock:
+            client = self._clients.get(seconds)
+            if client is None:
+                client = self._clients[seconds] = clickhouse.connect(
+                    self._dsn, connect_timeout=CONNECT_SECONDS, send_receive_timeout=seconds
+                )
+            return client
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of an answer; raises ClickHouseError."""
+        return [tuple(row) for row in self._connected().query(sql).result_rows]
+
+    def do(self, sql: str) -> None:
+        """Carry out a statement, which may take long; raises ClickHouseError."""
+        self._connected(CHANGE_SECONDS).command(sql)
 
     def insert(self, table: str, body: bytes, token: str) -> None:
         """One insert of JSON lines; returns once it is acknowledged, else raises ClickHouseError."""
-        with self._lock:
-            if self._client is None:
-                self._client = clickhouse.connect(
-                    self._dsn, connect_timeout=CONNECT_SECONDS, send_receive_timeout=ANSWER_SECONDS
-                )
-        self._client.raw_insert(
+        self._connected().raw_insert(
             table,
             COLUMNS[table],
             body,
@@ -105,29 +119,36 @@ class Inserter:
 
     async def _insert(self, table: str, body: bytes) -> str:
         """One insert, until its outcome is known: empty, or why the server will never take it."""
-        token = uuid.uuid4().hex
+        try:
+            await self.patiently(f"inserts into {table}", self._send, table, body, uuid.uuid4().hex)
+        except ClickHouseError as error:
+            return first_line(error)
+        return ""
+
+    async def patiently(self, what: str, do: Callable[..., Answer], *arguments: Any) -> Answer:
+        """`do`, in a thread, again until its outcome is known; raises what trying again can never mend."""
         pause, longest = PAUSE_SECONDS
         while True:
             try:
-                await asyncio.to_thread(self._send, table, body, token)
+                answer = await asyncio.to_thread(do, *arguments)
             except ClickHouseError as error:
                 if hopeless(error):
-                    return first_line(error)
-                self._went_down(table, error)
+                    raise
+                self._went_down(what, error)
                 await self._sleep(pause)
                 pause = min(2 * pause, longest)
             else:
                 self._came_up()
-                return ""
+                return answer
 
-    def _went_down(self, table: str, error: ClickHouseError) -> None:
+    def _went_down(self, what: str, error: ClickHouseError) -> None:
         if self._down_since is None:
             self._down_since = monotonic()
-            logger.warning("ClickHouse takes no inserts into %s, trying again: %s", table, first_line(error))
+            logger.warning("ClickHouse takes no %s, trying again: %s", what, first_line(error))
 
     def _came_up(self) -> None:
         if self._down_since is not None:
-            logger.warning("ClickHouse takes inserts again after %.1f s", monotonic() - self._down_since)
+            logger.warning("ClickHouse answers again after %.1f s", monotonic() - self._down_since)
             self._down_since = None
 
 

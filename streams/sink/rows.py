@@ -2,140 +2,74 @@
 
 A row is a tuple in the order of the table's columns, ready for JSON: times and decimals as text (ClickHouse
 reads a bare number as seconds or milliseconds, by setting, and quietly clamps what it gets wrong). A repeated
-record gives an equal row, and the tables fold those.
+record gives an equal row, and the tables fold those. What is erased (`Erased`) becomes no row, or is left out
+of one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
-from schemas.events import AccountProfile, JourneyEvent
+from schemas.events import AccountProfile, JourneyEvent, JourneyRow, Member
 from schemas.identity import MapRow
-from schemas.internal import MACHINE, PERSON, US, Owner, Tick, Told, Touch
-from schemas.times import rfc3339
-from schemas.topics import DEAD, EVENTS, MAP, PROFILES, VALID
+from schemas.internal import MACHINE, PERSON, US, Asserted, Evidence, Owner, Tick, Told, Touch, kind_of
+from schemas.privacy import PrivacyResult
+from schemas.times import from_rfc3339, rfc3339
+from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
 from streams.core import Record
-
-Row = tuple[Any, ...]
-
-# Columns that a row fills, in its order.
-COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "touchpoints": (
-        *(
-            "tenant",
-            "source",
-            "event_id",
-            "type",
-            "type_name",
-            "occurred_at",
-            "digest",
-            "identifier",
-            "account",
-        ),
-        *(
-            "strong",
-            "weak",
-            "actor",
-            "rank",
-            "channel",
-            "url",
-            "title",
-            "topic",
-            "search_terms",
-            "content_id",
-        ),
-        *("order_namespace", "order_id", "order_value", "currency", "return_reason", "promotion", "lines"),
-        *("campaign_id", "campaign_name", "campaign_medium", "campaign_source"),
-        *("contact_facts", "organisation_facts", "consent", "extra"),
-    ),
-    "identity_map": (
-        *("tenant", "identifier", "version", "span_from", "span_contact", "span_account", "accounts"),
-    ),
-    "journey_events": (
-        *("tenant", "subject", "id", "type", "kind", "natural_key", "version", "occurred_at", "emitted_at"),
-        *("account_id", "account_name", "account_keys", "stage", "journey_id"),
-        *("contact_id", "contact_identifiers", "caused_by", "details", "corrects", "retracted"),
-        "definition_version",
-    ),
-    "accounts": (
-        *(
-            "tenant",
-            "account_id",
-            "version",
-            "kind",
-            "name",
-            "keys",
-            "crm_account_id",
-            "stage",
-            "stage_since",
-        ),
-        *("journey_id", "members", "touches", "first_seen", "last_seen", "industry", "employees", "country"),
-        *("dense", "gone", "definition_version"),
-    ),
-    "dead_letters": (
-        *("generation", "topic", "partition", "offset", "at", "reason", "field", "error", "original_base64"),
-        "size",
-    ),
-}
+from streams.identity.accounts import firm_domain
+from streams.ingest.values import Habits
+from streams.sink.erased import Erased, number, short
+from streams.sink.letters import named
+from streams.sink.tables import LINKS, Block, Plan, Refused, Row
 
 _EVER: Final = rfc3339(0)  # before every touchpoint: none is older than the year 2000
+_LATEST: Final = (1 << 63) - 1
 _ACTORS: Final = {PERSON: "person", MACHINE: "machine", US: "us"}
+ERASED: Final = "it told of a person who is erased"  # instead of what was wrong with it
+_OWN_ADDRESS: Final = ("contact_id", "user_id")  # stronger than the address that may place a touch
 
 _json = msgspec.json.Encoder().encode
-_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick).decode
+_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
 _map = msgspec.json.Decoder(MapRow).decode
 _event = msgspec.json.Decoder(JourneyEvent).decode
 _profile = msgspec.json.Decoder(AccountProfile).decode
+_evidence = msgspec.msgpack.Decoder(Evidence).decode
+_result = msgspec.json.Decoder(PrivacyResult).decode
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A record that cannot be kept; `reason` is one of schemas.deadletter.REASONS."""
-
-    record: Record
-    reason: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows for one table, each beside the record it came from."""
-
-    rows: list[Row] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-
-    def __getitem__(self, part: slice) -> "Block":
-        """Some of its rows."""
-        return Block(self.rows[part], self.records[part])
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to insert, per table, and what cannot be read."""
-
-    blocks: dict[str, Block] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
-
-
-def plan(records: Iterable[Record]) -> Plan:
+def plan(records: Iterable[Record], erased: Erased, habits: Habits | None = None) -> Plan:
     """Rows for the records of the topics that an analyst can ask about; other topics raise KeyError.
 
-    A deleted row of a compacted topic and what is no touchpoint on `touchpoints.valid` give none.
+    A deleted row of a compacted topic and what nobody asks about on `touchpoints.valid` give none.
+    `habits`: how identifiers in refused records are spelled.
     """
-    planned = Plan()
+    planned, planner = Plan(), _Planner(erased, habits or Habits())
+    links: dict[int, Block] = {}
     for record in records:
-        table, row_of = _TOPICS[record.topic]
+        if record.topic == EVIDENCE.name and not record.value:
+            link = short(record.key or b"")
+            links.pop(link, None)
+            planned.tombstones.append(link)
+            continue
         try:
-            row = row_of(record)
+            found = planner.row(record)
         except msgspec.DecodeError as error:
             planned.refused.append(Refused(record, "processing_error", f"sink: {error}"))
             continue
-        if row is not None:
-            block = planned.blocks.setdefault(table, Block())
+        if found is not None:
+            table, row = found
+            if table == LINKS:
+                block = links.setdefault(row[1], Block())
+            else:
+                block = planned.blocks.setdefault(table, Block())
             block.rows.append(row)
             block.records.append(record)
+    for block in links.values():
+        whole = planned.blocks.setdefault(LINKS, Block())
+        whole.rows.extend(block.rows)
+        whole.records.extend(block.records)
     return planned
 
 
@@ -145,8 +79,7 @@ def version_number(version: Sequence[int]) -> str:
     >>> version_number((0, 1, 2)) == str(2**64 + 2)
     True
     """
-    generation, epoch, seq = version
-    return str(generation << 128 | epoch << 64 | seq)
+    return str(number(version))
 
 
 def _text(value: Any) -> str:
@@ -168,159 +101,283 @@ def _number(value: Any) -> str | None:
     return str(value) if value not in ("", None) else None
 
 
-def _touchpoint(record: Record) -> Row | None:
-    touch = _valid(record.value or b"")
-    if type(touch) is not Touch:
-        return None
-    content, commerce, campaign = touch.content.get, touch.commerce.get, touch.campaign.get
-    return (
-        touch.tenant,
-        touch.source,
-        touch.event_id,
-        touch.type,
-        touch.type_name,
-        rfc3339(touch.occurred_at),
-        touch.digest,
-        touch.identifier,
-        touch.account,
-        touch.strong,
-        touch.weak,
-        _ACTORS[touch.actor],
-        touch.rank,
-        touch.channel,
-        _text(content("url")),
-        _text(content("title")),
-        _text(content("topic")),
-        _text(content("search_terms")),
-        _text(content("content_id")),
-        _text(commerce("order_namespace")),
-        _text(commerce("order_id")),
-        _number(commerce("value")),
-        _text(commerce("currency")),
-        _text(commerce("return_reason")),
-        _text(commerce("promotion")),
-        [(n.sku, n.product_family, n.brand, _number(n.quantity), _number(n.value)) for n in touch.lines],
-        campaign("campaign_id", ""),
-        campaign("name", ""),
-        campaign("medium", ""),
-        campaign("source", ""),
-        _object(touch.contact),
-        _object(touch.organisation),
-        touch.consent,
-        _object(touch.extra),
-    )
+class _Planner:
+    """Rows of single records, without what is erased; None: no row."""
+
+    def __init__(self, erased: Erased, habits: Habits) -> None:
+        self._erased = erased
+        self._habits = habits
+        self._of: dict[str, Callable[[Record], tuple[str, Row] | None]] = {
+            VALID.name: self._accepted,
+            MAP.name: self._mapped,
+            EVENTS.name: self._journey_event,
+            PROFILES.name: self._account,
+            DEAD.name: self._dead_letter,
+            EVIDENCE.name: self._link,
+            RESULTS.name: _privacy_result,
+        }
+
+    def row(self, record: Record) -> tuple[str, Row] | None:
+        """The table and the row that the record becomes."""
+        return self._of[record.topic](record)
+
+    def _accepted(self, record: Record) -> tuple[str, Row] | None:
+        said = _valid(record.value or b"")
+        if type(said) is Touch:
+            return self._touchpoint(said)
+        return self._assertion(said) if type(said) is Asserted else None
+
+    def _touchpoint(self, touch: Touch) -> tuple[str, Row]:
+        erased, tenant, at = self._erased, touch.tenant, touch.occurred_at
+        key = erased.key(tenant, touch.identifier)
+        event = erased.event(tenant, touch.source, touch.event_id)
+        if erased.touch(key, at):
+            return "erased_touchpoints", (tenant, event, erased.cause(tenant, touch.event_id), 0)
+        strong, strong_keys = erased.allowed(tenant, touch.strong, at)
+        weak, weak_keys = erased.allowed(tenant, touch.weak, at)
+        content, commerce, campaign = touch.content.get, touch.commerce.get, touch.campaign.get
+        return "touchpoints", (
+            tenant,
+            touch.source,
+            touch.event_id,
+            touch.type,
+            touch.type_name,
+            rfc3339(at),
+            touch.digest,
+            touch.identifier,
+            touch.account,
+            strong,
+            weak,
+            _ACTORS[touch.actor],
+            touch.rank,
+            touch.channel,
+            _text(content("url")),
+            _text(content("title")),
+            _text(content("topic")),
+            _text(content("search_terms")),
+            _text(content("content_id")),
+            _text(commerce("order_namespace")),
+            _text(commerce("order_id")),
+            _number(commerce("value")),
+            _text(commerce("currency")),
+            _text(commerce("return_reason")),
+            _text(commerce("promotion")),
+            [(n.sku, n.product_family, n.brand, _number(n.quantity), _number(n.value)) for n in touch.lines],
+            campaign("campaign_id", ""),
+            campaign("name", ""),
+            campaign("medium", ""),
+            campaign("source", ""),
+            _object(touch.contact),
+            _object(touch.organisation),
+            touch.consent,
+            _object(touch.extra),
+            key,
+            strong_keys,
+            weak_keys,
+            event,
+            place(touch),
+        )
+
+    def _assertion(self, said: Asserted) -> tuple[str, Row]:
+        a, b = (self._erased.key(said.tenant, name) for name in (said.a, said.b))
+        return "assertions", (
+            *(said.tenant, said.event_id, _LATEST - said.at, said.assertion),
+            *(self._name(said.a, a, said.at), self._name(said.b, b, said.at), a, b),
+            *(rfc3339(said.at), said.by),
+        )
+
+    def _name(self, identifier: str, key: int, at: int) -> str:
+        return erased_name(key) if self._erased.touch(key, at) else identifier
+
+    def _mapped(self, record: Record) -> tuple[str, Row] | None:
+        """An erased identifier has a row again as soon as something later is known of it."""
+        if not record.value:
+            return None
+        row = _map(record.value)
+        key, version = self._erased.key(row.tenant, row.identifier), number(row.version)
+        known = self._erased.find(key)
+        if row.identifier.startswith("#") or (known is not None and version < known.version):
+            return None
+        return "identity_map", (
+            row.tenant,
+            row.identifier,
+            str(version),
+            [span.since or _EVER for span in row.spans],
+            [span.contact_id or "" for span in row.spans],
+            [span.account_id or "" for span in row.spans],
+            row.accounts,
+            key,
+            [span.placed for span in row.spans],
+            row.places,
+        )
+
+    def _journey_event(self, record: Record) -> tuple[str, Row]:
+        event = _event(record.value or b"")
+        account, contact, erased = event.account, event.contact, self._erased
+        at = from_rfc3339(event.occurred_at)
+        identifiers: list[str] = []
+        keys: list[int] = []
+        if contact is not None:
+            identifiers, keys = self._nameable(event.tenant, contact.identifiers, contact.id, at)
+        caused_by, caused_keys = erased.causes(event.tenant, event.caused_by)
+        return "journey_events", (
+            event.tenant,
+            event.subject,
+            event.id,
+            event.type,
+            event.kind,
+            event.natural_key,
+            version_number(event.version),
+            event.occurred_at,
+            event.emitted_at,
+            account.id,
+            "" if erased.person(account.id, at) else account.name,
+            account.keys,
+            account.stage,
+            account.journey_id,
+            contact.id if contact else "",
+            identifiers,
+            caused_by,
+            {name: _detail(value) for name, value in event.details.items()},
+            event.corrects or "",
+            event.retracted,
+            event.definition_version,
+            keys,
+            caused_keys,
+        )
+
+    def _nameable(
+        self, tenant: str, names: Sequence[str], contact: str, at: int | None = None
+    ) -> tuple[list[str], list[int]]:
+        """The identifiers that an output may name beside the contact, and what stands for each."""
+        keys = self._erased.keys(tenant, names)
+        pairs = [
+            (name, key)
+            for name, key in zip(names, keys, strict=True)
+            if not self._erased.names(key, contact, at)
+        ]
+        return [name for name, _ in pairs], [key for _, key in pairs]
+
+    def _account(self, record: Record) -> tuple[str, Row] | None:
+        if not record.value:
+            return None
+        profile = _profile(record.value)
+        members = [found for m in profile.members if (found := self._member(profile.tenant, m)) is not None]
+        emptied = profile.kind == "person" and profile.members and not members
+        return "accounts", (
+            profile.tenant,
+            profile.subject,
+            version_number(profile.version),
+            profile.kind,
+            "" if emptied else profile.name,
+            profile.keys,
+            profile.crm_account_id,
+            profile.stage,
+            profile.stage_since,
+            profile.journey_id,
+            members,
+            profile.touches,
+            profile.first_seen,
+            profile.last_seen,
+            profile.industry,
+            profile.employees,
+            profile.country,
+            profile.dense,
+            profile.gone,
+            profile.definition_version,
+            [self._journey(profile.tenant, journey) for journey in profile.journeys],
+        )
+
+    def _member(self, tenant: str, m: Member) -> Row | None:
+        names, keys = self._nameable(tenant, m.identifiers, m.contact_id)
+        if m.identifiers and not names:
+            return None
+        name = m.name if len(names) == len(m.identifiers) else ""  # whose it is cannot be told
+        return (
+            *(m.contact_id, name, names, m.valid_from, m.valid_to, m.first_touch, m.last_touch),
+            *(m.touches, m.stage, m.lag_days, m.consent, keys),
+        )
+
+    def _journey(self, tenant: str, journey: JourneyRow) -> Row:
+        stages = []
+        for stage in journey.stages:
+            caused_by, caused_keys = self._erased.causes(tenant, stage.caused_by)
+            stages.append((stage.stage, stage.entered_at, caused_by, stage.corrected, caused_keys))
+        return (journey.number, journey.opened_at, journey.closed_at, journey.closed_by, stages)
+
+    def _link(self, record: Record) -> tuple[str, Row] | None:
+        link = _evidence(record.value or b"")
+        a, b = (self._erased.key(link.tenant, name) for name in (link.a, link.b))
+        if self._erased.touch(a, link.at) or self._erased.touch(b, link.at):
+            return None
+        version = str(int.from_bytes(link.version, "big"))
+        return LINKS, (
+            *(link.tenant, short(record.key or b""), version, link.a, link.b, a, b),
+            *(link.source, link.rank, rfc3339(link.at), link.state, link.reason),
+        )
+
+    def _dead_letter(self, record: Record) -> tuple[str, Row]:
+        """Without the headers that name the refused record, its own place does: nothing refused is lost."""
+        told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+        original, error = record.value or b"", told.get("error", "")
+        whom = named(original, self._habits)
+        keys = self._erased.keys(whom.tenant, whom.identifiers)
+        if any(self._erased.touch(key, whom.at) for key in keys):
+            original, error, keys = b"", ERASED, []
+
+        def count(name: str, otherwise: int) -> int:
+            text = told.get(name, "")
+            digits = (
+                text.removeprefix("-") if name == "offset" else text
+            )  # a negative one stands for an account
+            return int(text) if digits.isascii() and digits.isdigit() else otherwise
+
+        return "dead_letters", (
+            count("generation", 0),
+            told.get("topic", record.topic),
+            count("partition", record.partition),
+            count("offset", record.offset),
+            rfc3339(record.timestamp),
+            told.get("reason", ""),
+            told.get("field", ""),
+            error,
+            original,  # bytes become base64 in JSON
+            count("size", len(record.value or b"")),
+            keys,
+            rfc3339(whom.at),
+        )
 
 
-def _mapped(record: Record) -> Row | None:
-    if not record.value:
-        return None
-    row = _map(record.value)
-    return (
-        row.tenant,
-        row.identifier,
-        version_number(row.version),
-        [span.since or _EVER for span in row.spans],
-        [span.contact_id or "" for span in row.spans],
-        [span.account_id or "" for span in row.spans],
-        row.accounts,
-    )
+def place(touch: Touch) -> str:
+    """The firm domain of the e-mail address on a touch of a stronger identifier that names no account.
+
+    >>> base = dict.fromkeys(Touch.__struct_fields__, "")
+    >>> place(Touch(**base | {"identifier": "user_id:7", "strong": ["user_id:7", "email:jane@acme.nl"]}))
+    'domain:acme.nl'
+    """
+    if touch.account or kind_of(touch.identifier) not in _OWN_ADDRESS:
+        return ""
+    return next((domain for name in touch.strong if (domain := firm_domain(name))), "")
 
 
-def _journey_event(record: Record) -> Row:
-    event = _event(record.value or b"")
-    account, contact = event.account, event.contact
-    return (
-        event.tenant,
-        event.subject,
-        event.id,
-        event.type,
-        event.kind,
-        event.natural_key,
-        version_number(event.version),
-        event.occurred_at,
-        event.emitted_at,
-        account.id,
-        account.name,
-        account.keys,
-        account.stage,
-        account.journey_id,
-        contact.id if contact else "",
-        contact.identifiers if contact else [],
-        event.caused_by,
-        {name: value if isinstance(value, str) else _detail(value) for name, value in event.details.items()},
-        event.corrects or "",
-        event.retracted,
-        event.definition_version,
-    )
+def erased_name(key: int) -> str:
+    """What stands for an identifier in a row that it is taken off."""
+    return f"#{key:016x}"
 
 
 def _detail(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return "" if value is None else _json(value).decode()
 
 
-def _account(record: Record) -> Row | None:
-    if not record.value:
-        return None
-    profile = _profile(record.value)
-    return (
-        profile.tenant,
-        profile.subject,
-        version_number(profile.version),
-        profile.kind,
-        profile.name,
-        profile.keys,
-        profile.crm_account_id,
-        profile.stage,
-        profile.stage_since,
-        profile.journey_id,
-        [
-            (
-                *(m.contact_id, m.name, m.identifiers, m.valid_from, m.valid_to, m.first_touch, m.last_touch),
-                *(m.touches, m.stage, m.lag_days),
-            )
-            for m in profile.members
-        ],
-        profile.touches,
-        profile.first_seen,
-        profile.last_seen,
-        profile.industry,
-        profile.employees,
-        profile.country,
-        profile.dense,
-        profile.gone,
-        profile.definition_version,
+def _privacy_result(record: Record) -> tuple[str, Row]:
+    answer = _result(record.value or b"")
+    return "privacy_results", (
+        *(answer.tenant, answer.subject, version_number(answer.version), answer.request),
+        *(answer.occurred_at, answer.result, answer.counts, answer.contact_ids, answer.emitted_at),
     )
 
 
-def _dead_letter(record: Record) -> Row:
-    """Without the headers that name the refused record, its own place does: nothing refused is lost."""
-    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
-    original = record.value or b""
-
-    def number(name: str, otherwise: int) -> int:
-        text = told.get(name, "")
-        digits = text.removeprefix("-") if name == "offset" else text  # a negative one stands for an account
-        return int(text) if digits.isascii() and digits.isdigit() else otherwise
-
-    return (
-        number("generation", 0),
-        told.get("topic", record.topic),
-        number("partition", record.partition),
-        number("offset", record.offset),
-        rfc3339(record.timestamp),
-        told.get("reason", ""),
-        told.get("field", ""),
-        told.get("error", ""),
-        original,  # bytes become base64 in JSON
-        number("size", len(original)),
-    )
-
-
-_TOPICS: Final[dict[str, tuple[str, Callable[[Record], Row | None]]]] = {
-    VALID.name: ("touchpoints", _touchpoint),
-    MAP.name: ("identity_map", _mapped),
-    EVENTS.name: ("journey_events", _journey_event),
-    PROFILES.name: ("accounts", _account),
-    DEAD.name: ("dead_letters", _dead_letter),
-}
-INPUTS: Final = tuple(_TOPICS)  # the topics that SINK reads
+# The topics that SINK reads.
+INPUTS: Final = tuple(t.name for t in (VALID, MAP, EVIDENCE, EVENTS, PROFILES, DEAD, RESULTS))

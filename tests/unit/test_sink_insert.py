@@ -9,7 +9,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from streams.core import Record
 from streams.sink import insert
 from streams.sink.insert import Inserter
-from streams.sink.rows import Block
+from streams.sink.tables import Block
 
 PARTITIONS = "Too many partitions for single INSERT block (more than 100)"
 
@@ -74,7 +74,7 @@ async def test_an_outage_is_waited_out_with_the_same_bytes_and_token(
     assert (max(sleep.slept), len(sleep.slept)) == (10.0, 12)
     assert [line.message.partition(" after")[0] for line in caplog.records] == [
         "ClickHouse takes no inserts into accounts, trying again: Connection refused",
-        "ClickHouse takes inserts again",
+        "ClickHouse answers again",
     ]
 
 

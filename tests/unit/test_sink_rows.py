@@ -1,5 +1,7 @@
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -8,16 +10,28 @@ import pytest
 import schemas
 from schemas import deadletter
 from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent, Member
-from schemas.identity import MapRow, Span
-from schemas.internal import Line, Owner, Tick, Told, Touch
-from schemas.topics import DEAD, EVENTS, MAP, PROFILES, VALID
+from schemas.identity import MapRow, Period, Span
+from schemas.internal import Asserted, Evidence, Line, Owner, Tick, Told, Touch
+from schemas.keys import erased_name, hasher
+from schemas.privacy import PrivacyResult
+from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
 from schemas.touchpoint import FACT_TYPES
 from streams.core import Record
-from streams.sink.rows import COLUMNS, plan, version_number
+from streams.sink.erased import Erased, short
+from streams.sink.rows import place, version_number
+from streams.sink.rows import plan as planned_of
+from streams.sink.tables import COLUMNS, Plan
 
 SQL = Path(schemas.__file__).with_name("clickhouse")
 pack = msgspec.msgpack.Encoder().encode
 encode = msgspec.json.Encoder().encode
+
+
+key_of = hasher("s")
+
+
+def plan(records: Iterable[Record], erased: Erased | None = None) -> Plan:
+    return planned_of(records, erased or Erased(key_of))
 
 
 def record(topic: str, value: bytes | None, headers=(), offset: int = 7) -> Record:
@@ -148,7 +162,9 @@ def test_a_journey_event() -> None:
 
 
 def test_a_profile_carries_its_members() -> None:
-    member = Member("c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5)
+    member = Member(
+        "c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5, {"email": False}
+    )
     profile = AccountProfile(
         **dict.fromkeys(
             ("id", "type", "occurred_at", "emitted_at", "crm_account_id", "industry", "country"), ""
@@ -174,7 +190,10 @@ def test_a_profile_carries_its_members() -> None:
     found = row("accounts", record(PROFILES.name, encode(profile)))
     assert found["account_id"] == "a1"
     assert found["members"] == [
-        ["c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5]
+        [
+            *("c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5),
+            *({"email": False}, [short(key_of("acme", "email:j@b.nl"))]),
+        ]
     ]
 
 
@@ -225,17 +244,166 @@ def test_the_same_record_gives_the_same_row() -> None:
 
 
 def test_tables_have_the_columns_that_rows_fill() -> None:
-    sql = (SQL / "001_tables.sql").read_text()
+    sql = "".join(path.read_text() for path in sorted(SQL.glob("*.sql")))
     for table, columns in COLUMNS.items():
         body = re.search(rf"CREATE TABLE IF NOT EXISTS {table} \((.*?)\nENGINE", sql, re.S)
         assert body is not None
-        there = re.findall(r"^    (\w+) (?!.*MATERIALIZED|.*DEFAULT)", body[1], re.M)
+        there = re.findall(r"^    (\w+) (?!.*MATERIALIZED)", body[1], re.M)
+        if changed := re.search(rf"ALTER TABLE {table}\n(.*?);\n", sql, re.S):
+            there += re.findall(r"ADD COLUMN IF NOT EXISTS (\w+) (?!.*MATERIALIZED)", changed[1])
         assert set(columns) <= set(there), table
 
 
 def test_the_views_know_the_types_that_are_no_touch() -> None:
-    sql = (SQL / "002_views.sql").read_text()
+    sql = "".join(path.read_text() for path in SQL.glob("*views.sql"))
     lists = re.findall(r"type NOT IN \(([^)]*)\)", sql)
     assert lists
     for names in lists:
         assert set(re.findall(r"'(\w+)'", names)) == FACT_TYPES
+
+
+AT = "2025-02-03T08:12:04.051Z"  # just after the touch
+JANE = "email:jane@acme.nl"
+JANES = short(key_of("acme", JANE))
+
+
+def erasing(identifier: str = erased_name(key_of("acme", JANE)), contact: str | None = None) -> MapRow:
+    return MapRow("acme", identifier, (0, 1, 9), [Span(None, contact)], erased=[Period(None, AT)])
+
+
+def erased(*contacts: str, row: MapRow | None = None) -> Erased:
+    found = Erased(key_of)
+    found.learn(replace(found.told(row or erasing()), contacts=frozenset(contacts), person=True))
+    return found
+
+
+def of(planned: Plan, table: str) -> dict:
+    [values] = planned.blocks[table].rows
+    return dict(zip(COLUMNS[table], json.loads(encode(values)), strict=True))
+
+
+def test_an_erased_touch_only_counts() -> None:
+    planned = plan([record(VALID.name, pack(touch()))], erased())
+    assert list(planned.blocks) == ["erased_touchpoints"]
+    found = of(planned, "erased_touchpoints")
+    assert found["event_key"] == int.from_bytes(key_of("acme", "event", "web", "e1")[:8])
+    assert (found["tenant"], found["held"]) == ("acme", 0)
+    later = plan([record(VALID.name, pack(touch(occurred_at=touch().occurred_at + 1)))], erased())
+    assert list(later.blocks) == ["touchpoints"]
+
+
+def test_an_erased_identifier_is_taken_off_somebody_elses_touch() -> None:
+    bobs = touch(identifier="user_id:bob", strong=["user_id:bob", JANE])
+    found = of(plan([record(VALID.name, pack(bobs))], erased()), "touchpoints")
+    assert (found["strong"], found["strong_keys"]) == (["user_id:bob"], [found["identifier_key"]])
+    later = msgspec.structs.replace(bobs, occurred_at=bobs.occurred_at + 1)
+    assert of(plan([record(VALID.name, pack(later))], erased()), "touchpoints")["strong"] == bobs.strong
+
+
+def test_map_rows_older_than_an_erasure_do_not_come_back() -> None:
+    old, new = (MapRow("acme", JANE, (0, 1, seq), [Span(None, "c1", "a1")]) for seq in (8, 10))
+    planned = plan([record(MAP.name, encode(row)) for row in (old, erasing(), new)], erased("c1"))
+    assert [row[2] for row in planned.blocks["identity_map"].rows] == [version_number((0, 1, 10))]
+    again = erasing(JANE, "c2")
+    assert of(plan([record(MAP.name, encode(again))], erased("c1", row=again)), "identity_map")[
+        "span_contact"
+    ] == ["c2"]
+
+
+@pytest.mark.parametrize(
+    ("row", "contact", "at", "named"),
+    [
+        (erasing(), "c7", "2026-01-01T00:00:00Z", False),  # nothing later is known of her
+        (erasing(JANE), "c1", "2026-01-01T00:00:00Z", False),  # she came back, but as another contact
+        (erasing(JANE), "c2", "2025-01-01T00:00:00Z", False),
+        (erasing(JANE), "c2", "2026-01-01T00:00:00Z", True),
+    ],
+)
+def test_outputs_do_not_name_the_erased(row: MapRow, contact: str, at: str, named: bool) -> None:
+    known = erased("c1", row=row)
+    known.forget_events([known.cause("acme", "e1")])
+    event = JourneyEvent(
+        **dict.fromkeys(("id", "type", "kind", "natural_key", "definition_version"), "x"),
+        tenant="acme",
+        subject="a1",
+        occurred_at=at,
+        emitted_at=at,
+        version=(0, 0, 9),
+        account=AccountRef("a1", [], "Jane", "", ""),
+        caused_by=["e1", "e2"],
+        contact=ContactRef(contact, [JANE, "user_id:7"]),
+    )
+    found = of(plan([record(EVENTS.name, encode(event))], known), "journey_events")
+    assert found["contact_identifiers"] == ([JANE] if named else []) + ["user_id:7"]
+    assert len(found["identifier_keys"]) == len(found["contact_identifiers"])
+    assert (found["caused_by"], len(found["caused_keys"])) == (["e2"], 1)
+    assert found["account_name"] == ("" if at < "2025-06" else "Jane")
+
+
+def test_links_and_their_tombstones_in_order() -> None:
+    def link(name: str, state: str) -> Record:
+        evidence = Evidence("acme", name, "user_id:7", "crm", 1, 5, state, "", bytes(23) + b"\1")
+        return record(EVIDENCE.name, pack(evidence))._replace(key=name.encode() + bytes(9))
+
+    gone = record(EVIDENCE.name, None)._replace(key=b"email:a" + bytes(9))
+    planned = plan([link("email:a", "held"), link("email:b", "held"), gone, link("email:a", "void")])
+    assert [(row[3], row[10]) for row in planned.blocks["identity_links"].rows] == [
+        ("email:b", "held"),
+        ("email:a", "void"),
+    ]
+    assert planned.tombstones == [int.from_bytes(b"email:a\0")]
+    assert plan([link(JANE, "held")], erased()).blocks == {}
+
+
+def test_a_statement_about_an_erased_person_names_nobody() -> None:
+    said = Asserted("acme", "s1", "link", JANE, "user_id:7", 5, "marleen")
+    found = of(plan([record(VALID.name, pack(said))], erased()), "assertions")
+    assert (found["a"], found["b"], found["said_by"]) == (f"#{JANES:016x}", "user_id:7", "marleen")
+    late = msgspec.structs.replace(said, at=touch().occurred_at + 1)
+    assert of(plan([record(VALID.name, pack(late))], erased()), "assertions")["a"] == JANE
+    assert row("assertions", record(VALID.name, pack(said)))["a_key"] == JANES
+
+
+def test_a_privacy_result() -> None:
+    answer = PrivacyResult(
+        **dict.fromkeys(("id", "type"), "x"),
+        **{"tenant": "acme", "subject": "r1", "occurred_at": AT, "emitted_at": AT, "version": (0, 1, 2)},
+        **{"request": "erase", "result": "done", "counts": {"identifiers": 2}, "contact_ids": ["c1"]},
+        caused_by=["r1"],
+    )
+    found = row("privacy_results", record(RESULTS.name, encode(answer)))
+    assert (found["request_id"], found["result"], found["counts"]) == ("r1", "done", {"identifiers": 2})
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        b'{"tenant":"acme","occurred_at":"2025-01-01T00:00:00Z","identifiers":{"email":" Jane@ACME.nl "}}',
+        b'{"tenant":"acme","identifiers":{"email":"jane@acme.nl"',  # its time is not known
+        b'{"tenant":"acme","url":"https://x.nl/?m=jane@acme.nl&p=1","occurred_at":"yesterday"}',
+        b'{"tenant":"acme","identifiers":{"user_id":["8","Jane <jane@acme.nl>"]}}',
+    ],
+)
+def test_refused_bytes_that_name_the_erased_are_gone(original: bytes) -> None:
+    letter = record(DEAD.name, original, (("error", b"'jane@acme.nl' is no phone"),))
+    before = row("dead_letters", letter)
+    assert (before["size"], JANES in before["identifier_keys"]) == (len(original), True)
+    found = of(plan([letter], erased()), "dead_letters")
+    assert (found["original_base64"], found["size"], found["identifier_keys"]) == ("", len(original), [])
+    assert "jane" not in found["error"]
+
+
+def test_refused_bytes_dated_later_or_of_others_stay() -> None:
+    later = b'{"tenant":"acme","occurred_at":"2025-03-01T00:00:00Z","identifiers":{"email":"jane@acme.nl"}}'
+    other = b'{"tenant":"acme","identifiers":{"email":"joe@acme.nl"}}'
+    elsewhere = b'{"tenant":"b","identifiers":{"email":"jane@acme.nl"}}'
+    for original in (later, other, elsewhere):
+        assert of(plan([record(DEAD.name, original)], erased()), "dead_letters")["original_base64"]
+
+
+def test_an_address_places_a_touch_of_a_stronger_identifier_that_names_no_account() -> None:
+    placed = touch(identifier="user_id:7", strong=["user_id:7", "email:jane@mail.acme.nl"])
+    assert place(placed) == "domain:acme.nl"
+    assert place(touch()) == ""
+    assert place(msgspec.structs.replace(placed, account="domain:b.nl")) == ""
+    assert place(msgspec.structs.replace(placed, strong=["user_id:7", "email:jane@gmail.com"])) == ""

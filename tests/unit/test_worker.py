@@ -7,7 +7,7 @@ import pytest
 from schemas.topics import ALL
 from streams import worker
 from streams.settings import Settings
-from streams.sink.agent import INPUTS
+from streams.sink.rows import INPUTS
 from streams.worker import needed, with_web_port
 
 

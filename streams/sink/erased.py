@@ -1,0 +1,175 @@
+"""What was erased, as keyed hashes: what a row must not tell. Pure: no I/O, no clock.
+
+A map row tells it (`MapRow.erased`). Of an identifier is erased what is dated in its periods; whatever names
+it beside a contact that it no longer belongs to; and, where nothing later is known of it, whatever names it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from schemas.identity import MapRow
+from schemas.keys import event_key, identifier_key
+from schemas.times import from_rfc3339
+
+EVER: Final = 0  # ms; before everything, and what has no time of its own is dated so
+NEVER_ENDS: Final = (1 << 63) - 1
+ERASED_MARK: Final = b'"erased"'  # in every map row that tells of an erasure
+
+Period = tuple[int, int]  # from (ms), to before (ms)
+
+_map = msgspec.json.Decoder(MapRow).decode
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What is erased of one identifier; of several the highest `version` holds."""
+
+    tenant: str
+    key: int
+    version: int
+    periods: tuple[Period, ...]
+    gone: bool  # nothing later is known of it
+    contacts: frozenset[str] = frozenset()  # that it belonged to before, and no longer does
+    person: bool = False  # a person's own identifier, not a device's
+
+    def covers(self, at: int) -> bool:
+        """Whether something at that time is erased."""
+        return any(since <= at < until for since, until in self.periods)
+
+
+def short(key: bytes) -> int:
+    """The part of a key that tables keep: eight bytes.
+
+    >>> short(bytes([0] * 7 + [5] + [9] * 8))
+    5
+    """
+    return int.from_bytes(key[:8], "big")
+
+
+def number(version: Sequence[int]) -> int:
+    """(generation, epoch, seq) as one integer.
+
+    >>> number((0, 1, 2)) == 2**64 + 2
+    True
+    """
+    generation, epoch, seq = version
+    return generation << 128 | epoch << 64 | seq
+
+
+def tells(values: Collection[bytes | None]) -> tuple[list[MapRow], list[MapRow]]:
+    """The map rows that tell of erasures and, where there are any, the others; none that cannot be read."""
+    if not any(value and ERASED_MARK in value for value in values):
+        return [], []
+    rows: list[MapRow] = []
+    for value in filter(None, values):
+        with suppress(msgspec.DecodeError):
+            rows.append(_map(value))
+    return [row for row in rows if row.erased], [row for row in rows if not row.erased]
+
+
+def contacts_of(row: MapRow) -> frozenset[str]:
+    """The contacts that a row's identifier belongs to at some time."""
+    return frozenset(span.contact_id for span in row.spans if span.contact_id)
+
+
+class Erased:
+    """All erasures that are known, and the events that went with them."""
+
+    def __init__(self, key_of: Callable[..., bytes]) -> None:
+        self._key_of = key_of
+        self._identifiers: dict[int, Erasure] = {}
+        self._persons: dict[str, int] = {}  # account of kind person of an erased contact -> until when
+        self._events: set[int] = set()
+
+    def key(self, tenant: str, identifier: str) -> int:
+        """What stands for an identifier, also for one that is erased; 0 for none."""
+        return short(identifier_key(self._key_of, tenant, identifier)) if identifier else 0
+
+    def keys(self, tenant: str, identifiers: Iterable[str]) -> list[int]:
+        """What stands for each."""
+        return [self.key(tenant, identifier) for identifier in identifiers]
+
+    def event(self, tenant: str, source: str, event_id: str) -> int:
+        """What stands for an event."""
+        return short(event_key(self._key_of, tenant, source, event_id))
+
+    def cause(self, tenant: str, event_id: str) -> int:
+        """What stands for an event where its source is not told."""
+        return short(self._key_of(tenant, "cause", event_id))
+
+    def told(self, row: MapRow) -> Erasure:
+        """The erasure that a map row tells of."""
+        periods = tuple(
+            (
+                EVER if period.since is None else from_rfc3339(period.since),
+                NEVER_ENDS if period.until is None else from_rfc3339(period.until),
+            )
+            for period in row.erased
+        )
+        gone = row.identifier.startswith("#")
+        return Erasure(row.tenant, self.key(row.tenant, row.identifier), number(row.version), periods, gone)
+
+    def learn(self, erasure: Erasure) -> bool:
+        """Remember it; False where it was known already. Contacts add up."""
+        known = self._identifiers.get(erasure.key)
+        if known is not None:
+            latest = max(known, erasure, key=lambda one: one.version)
+            erasure = replace(
+                latest, contacts=known.contacts | erasure.contacts, person=known.person or erasure.person
+            )
+            if erasure == known:
+                return False
+        self._identifiers[erasure.key] = erasure
+        for account in persons(erasure):
+            until = max(until for _, until in erasure.periods)
+            self._persons[account] = max(self._persons.get(account, 0), until)
+        return True
+
+    def find(self, key: int) -> Erasure | None:
+        """What is known of an identifier."""
+        return self._identifiers.get(key)
+
+    def forget_events(self, caused_keys: Iterable[int]) -> None:
+        """These events are erased."""
+        self._events.update(caused_keys)
+
+    def touch(self, key: int, at: int) -> bool:
+        """Whether a touch of the identifier at that time is erased."""
+        known = self._identifiers.get(key)
+        return known is not None and known.covers(at)
+
+    def names(self, key: int, contact: str, at: int | None = None) -> bool:
+        """Whether an output must not name the identifier; `at`: its event time, where it is of one time."""
+        known = self._identifiers.get(key)
+        return known is not None and (
+            known.gone or contact in known.contacts or (at is not None and known.covers(at))
+        )
+
+    def person(self, account: str, at: int) -> bool:
+        """Whether an output of that time must not tell the name of the account: it is an erased person's."""
+        return at < self._persons.get(account, 0)
+
+    def allowed(self, tenant: str, names: Sequence[str], at: int) -> tuple[list[str], list[int]]:
+        """The identifiers on a touch at that time that are not erased, and what stands for each."""
+        keys = self.keys(tenant, names)
+        if self._identifiers and any(self.touch(key, at) for key in keys):
+            pairs = [pair for pair in zip(names, keys, strict=True) if not self.touch(pair[1], at)]
+            return [name for name, _ in pairs], [key for _, key in pairs]
+        return list(names), keys
+
+    def causes(self, tenant: str, event_ids: Sequence[str]) -> tuple[list[str], list[int]]:
+        """The events that are not erased, and what stands for each."""
+        keys = [self.cause(tenant, event_id) for event_id in event_ids]
+        if self._events and not self._events.isdisjoint(keys):
+            pairs = [pair for pair in zip(event_ids, keys, strict=True) if pair[1] not in self._events]
+            return [name for name, _ in pairs], [key for _, key in pairs]
+        return list(event_ids), keys
+
+
+def persons(erasure: Erasure) -> list[str]:
+    """The accounts of kind person of the contacts that are erased: each has the id of its contact."""
+    return sorted(f"a{contact[1:]}" for contact in erasure.contacts) if erasure.person else []

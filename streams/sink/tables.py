@@ -1,0 +1,75 @@
+"""The tables: which columns their rows fill, and what there is to write into them."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from streams.core import Record
+
+Row = tuple[Any, ...]
+
+LINKS: Final = "identity_links"
+
+# Columns that a row fills, in its order.
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    name: tuple(columns.split())
+    for name, columns in {
+        "touchpoints": """
+            tenant source event_id type type_name occurred_at digest identifier account strong weak actor rank
+            channel url title topic search_terms content_id order_namespace order_id order_value currency
+            return_reason promotion lines campaign_id campaign_name campaign_medium campaign_source
+            contact_facts organisation_facts consent extra
+            identifier_key strong_keys weak_keys event_key place""",
+        "identity_map": """
+            tenant identifier version span_from span_contact span_account accounts
+            identifier_key span_placed places""",
+        "journey_events": """
+            tenant subject id type kind natural_key version occurred_at emitted_at
+            account_id account_name account_keys stage journey_id
+            contact_id contact_identifiers caused_by details corrects retracted definition_version
+            identifier_keys caused_keys""",
+        "accounts": """
+            tenant account_id version kind name keys crm_account_id stage stage_since journey_id
+            members touches first_seen last_seen industry employees country dense gone definition_version
+            journeys""",
+        "dead_letters": """
+            generation topic partition offset at reason field error original_base64 size
+            identifier_keys dated""",
+        "identity_links": "tenant link_key version a b a_key b_key source rank said_at state why",
+        "assertions": "tenant event_id precedence assertion a b a_key b_key said_at said_by",
+        "privacy_results": """
+            tenant request_id version request occurred_at result counts contact_ids emitted_at""",
+        "erasures": "tenant identifier_key version since until gone contacts person",
+        "erased_touchpoints": "tenant event_key caused_key held",
+        "merge_candidates": "tenant a b version a_name b_name score why gone",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that cannot be kept; `reason` is one of schemas.deadletter.REASONS."""
+
+    record: Record
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows for one table, each beside the record it came from."""
+
+    rows: list[Row] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def __getitem__(self, part: slice) -> "Block":
+        """Some of its rows."""
+        return Block(self.rows[part], self.records[part])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to insert, per table, what cannot be read, and which links are erased."""
+
+    blocks: dict[str, Block] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    tombstones: list[int] = field(default_factory=list)  # keys of links: rows before these records are gone
