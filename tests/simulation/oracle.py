@@ -234,16 +234,10 @@ class Tenant:
     def people(self, last: int | None = None) -> tuple[dict[str, Group], list[Edge]]:
         """The contacts, by all that was said up to `last`, and the links that are left out."""
         events = [e for e in self.events if last is None or e.at <= last]
-        people = [
-            one
-            for one in self.assertions
-            if kind_of(one.a) in STRONG
-            and kind_of(one.b) in STRONG
-            and (last is None or one.at <= last)
-            and self._counts(one)
-        ]
+        words = [one for one in self.assertions if last is None or one.at <= last]
+        people = [one for one in words if self._of_people(one) and self._counts(one)]
         nodes = {s for e in events for s in (e.strong if e.person else e.strong[:1]) if self.alive(s, e.at)}
-        nodes |= {end for one in people if one.named for end in (one.a, one.b)}
+        nodes |= {s for one in words if one.named for s in (one.a, one.b) if self._strong(s, one.at)}
         first: dict[tuple[str, str, str, int], int] = {}
         for event in events:
             for a, b in combinations(sorted(event.strong), 2) if event.person else ():
@@ -251,6 +245,12 @@ class Tenant:
                     first.setdefault((a, b, event.source, event.rank), event.at)
         edges = [Edge(rank, at, a, b) for (a, b, _, rank), at in first.items()]
         return clusters(nodes, edges, people, CONTACT_LIMITS)
+
+    def _of_people(self, one: Assertion) -> bool:
+        return kind_of(one.a) in STRONG and kind_of(one.b) in STRONG
+
+    def _strong(self, identifier: str, at: int) -> bool:
+        return kind_of(identifier) in STRONG and self.alive(identifier, at)
 
     @cached_property
     def seen(self) -> dict[str, int]:
@@ -277,17 +277,18 @@ class Tenant:
         nodes = {key for e in self.events for key in e.keys}
         nodes |= {end for one in people if one.named for end in (one.a, one.b)}
         nodes |= {domain for s in self.contact if (domain := domain_of(s)) is not None}
+        return clusters(nodes, self._account_links(), people, ACCOUNT_LIMITS)[0]
+
+    def _account_links(self) -> list[Edge]:
         # Of one pair a source's latest word counts, to the day; on one day its first.
-        times: dict[tuple[str, str, str, int, str], list[int]] = {}
+        times: dict[tuple[str, str, str, int], list[int]] = {}
         for event in self.events:
             for a, b in combinations(sorted(event.keys), 2) if event.person and event.rank <= 2 else ():
-                times.setdefault((a, b, event.source, event.rank, event.keys[0]), []).append(event.at)
-        latest: dict[tuple[str, str, str, int], int] = {}
-        for (*link, _), all_of in times.items():
-            at = max(all_of[0], all_of[-1] // DAY_MS * DAY_MS)
-            latest[tuple(link)] = max(at, latest.get(tuple(link), at))  # type: ignore[index, arg-type]
-        edges = [Edge(rank, -at, a, b) for (a, b, _, rank), at in latest.items()]
-        return clusters(nodes, edges, people, ACCOUNT_LIMITS)[0]
+                times.setdefault((a, b, event.source, event.rank), []).append(event.at)
+        return [
+            Edge(rank, -max(all_of[0], all_of[-1] // DAY_MS * DAY_MS), a, b)
+            for (a, b, _, rank), all_of in times.items()
+        ]
 
     @cached_property
     def employed(self) -> list[tuple[int, str, tuple[str, str], Group]]:
@@ -304,14 +305,14 @@ class Tenant:
         ]
 
     def employer(self, strong: str, at: int, event: Said | None) -> Group:
-        """The account of a contact at a time; `event`: a touch with this identifier of the contact."""
+        """The account of a contact at a time; `event`: the touch, if it is of this identifier itself."""
         contact = self.contact[strong]
         told = [(when, stream, account) for when, who, stream, account in self.employed if who in contact]
         standing: dict[tuple[str, str], tuple[int, Group]] = {}  # by stream: since when, where
         for when, stream, account in told:
             if when <= at and (stream not in standing or standing[stream][1] != account):
                 standing[stream] = (when, account)
-        own = self.account.get(domain_of(strong) or "")
+        own = self.account.get(domain_of(strong) or "") if event is not None else None
         if standing:
             return max(standing.values(), key=lambda s: (s[1] == own, s[0]))[1]
         firms = sorted((self.seen[s], domain) for s in contact if (domain := domain_of(s)))
@@ -353,12 +354,16 @@ class Tenant:
         before = [one for one in told if one[0] <= at]
         after = [one for one in told if at < one[0] <= at + 90 * DAY_MS]
         if before:
-            return None if self.anonymous else before[-1][1:]
+            return None if self.anonymous and kind_of(weak) != "phone" else before[-1][1:]
         return after[0][1:] if after else None
 
-    def crowded(self) -> bool:
-        """Whether more than three contacts were ever seen on one device: what then holds is not told here."""
-        return any(
+    @property
+    def open(self) -> bool:
+        """Whether something is not told here: who has a device on which more than three contacts were seen,
+        or which of two records of one day goes first.
+        """
+        of_account = [edge[:2] for edge in self._account_links()]
+        return len(of_account) > len(set(of_account)) or any(
             len(
                 {strong if erased else self.contact[strong] for _, strong, erased in self.assertions_of(weak)}
             )

@@ -110,18 +110,22 @@ class Event(NamedTuple):
     contact: str
 
 
-def events(run: Run) -> dict[tuple[str, str], list[Event]]:
-    """(tenant, account) -> the events that hold; how the account looked on the way is left out."""
+def events(run: Run, *, first: bool = False) -> dict[tuple[str, str], list[Event]]:
+    """(tenant, account) -> the events that hold; how the account looked on the way is left out.
+
+    `first`: without those that correct what the account had told otherwise.
+    """
     found: dict[tuple[str, str], list[Event]] = {}
     for event in folded_events(run):
-        if not event.retracted and event.kind not in CHANGES:
-            item = event.natural_key
-            if event.kind in NUMBERED:
-                item = item.partition("/")[2]
-            contact = event.contact.id if event.contact else ""
-            found.setdefault((event.tenant, event.subject), []).append(
-                Event(event.kind, item, event.occurred_at, tuple(event.caused_by), contact)
-            )
+        if event.retracted or event.kind in CHANGES or (first and event.corrects):
+            continue
+        item = event.natural_key
+        if event.kind in NUMBERED:
+            item = item.partition("/")[2]
+        contact = event.contact.id if event.contact else ""
+        found.setdefault((event.tenant, event.subject), []).append(
+            Event(event.kind, item, event.occurred_at, tuple(event.caused_by), contact)
+        )
     return found
 
 
@@ -166,7 +170,8 @@ def fragments(run: Run) -> dict[tuple[str, str], Any]:
                     setattr(row, name, type(getattr(row, name))())
             if row.mapped is not None:
                 row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0))
-            if row != fragment_row.Fragment(row.tenant, row.identifier):
+            blank = fragment_row.Fragment(row.tenant, row.identifier)
+            if row != blank and not row.identifier.startswith(ISSUED):
                 found[row.tenant, row.identifier] = msgspec.to_builtins(row)
     return found
 
