@@ -446,7 +446,7 @@ class Tenant:
         )
 
     def _conflicts(self, request: Request) -> bool:
-        """Whether something that was said up to then is in conflict with something about the erased."""
+        """Whether what was said up to then is in conflict about the erased, or names one by an id of ours."""
         before = Tenant(
             (e for e in self.events if e.at <= request.at),
             (one for one in self.assertions if one.at <= request.at),
@@ -454,10 +454,12 @@ class Tenant:
         )
         left_out = before.people(request.at)[1]
         erased = before.closure(request)
-        apart = [
-            (one.a, one.b) for one in before.assertions if one.what != "link" and kind_of(one.a) in STRONG
+        said = [
+            (one.a, one.b)
+            for one in before.assertions
+            if self._of_people(one) and (one.what != "link" or not one.named)
         ]
-        return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *apart])
+        return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said])
 
     def _torn(self, request: Request) -> bool:
         """Whether a link of the erased was told before the request and, at several times, after it.

@@ -165,9 +165,7 @@ def fragments(run: Run) -> dict[tuple[str, str], Any]:
     for (_, key), value in run.state(Fragments.name).items():
         if key != clock:
             row = fragment_row.decode(value)
-            for name in ("left", "moved"):
-                if hasattr(row, name):
-                    setattr(row, name, type(getattr(row, name))())
+            row.left, row.erased = [], []
             if row.mapped is not None:
                 row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0))
             blank = fragment_row.Fragment(row.tenant, row.identifier)
