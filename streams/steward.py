@@ -17,6 +17,7 @@ from streams.settings import Settings
 SECONDS = 30.0  # how long to wait until a configured stack has heard
 PATIENCE = 5.0  # and then, until it is as it was said: it may never be
 POLL_SECONDS = 0.25
+_NO_LATER = 0  # ms; a clock never goes back
 
 _ISSUED = re.compile(r"([ac])[0-9a-f]{15}\Z")
 _ISSUED_KIND = {"c": "journeys_contact_id", "a": "journeys_account_id"}
@@ -104,8 +105,8 @@ class Stack:
             from streams.summary import run_lines
 
             line = json.dumps({"topic": topic, "message": message}).encode()
-            with shown() as tell:
-                run_lines([line], self._settings.data_dir, self._settings, None, tell)
+            with shown() as tell:  # the clock stays: a correction of old data makes no journey end
+                run_lines([line], self._settings.data_dir, self._settings, _NO_LATER, tell)
             return
         from kafka import KafkaProducer
         from kafka.errors import KafkaError

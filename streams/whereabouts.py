@@ -222,10 +222,11 @@ def pair_in_words(pair: Pair) -> Iterator[str]:
 def _device_in_words(pair: Pair, device: str) -> Iterator[str]:
     said = pair.said
     owner, person = (pair.a, said.b) if device == said.a else (pair.b, said.a)
-    of = f"is of {owner}" if owner.id else "is nobody's"
-    yield f"{device} {of}, at {rfc3339(said.at)}"
-    if not pair.as_said:
-        yield f"  that is {'' if pair.one else 'not '}the contact of {person}"
+    of = f"of the contact of {person}" if pair.one else "of another contact" if owner.id else "nobody's"
+    still = "" if pair.as_said else " still"
+    yield f"{device} is {of}{still}, as of {rfc3339(said.at)}"
+    if owner.id:
+        yield f"  {owner}"
 
 
 def request_in_words(request: Request, before: Person, answer: Answer, left: int) -> Iterator[str]:
@@ -239,7 +240,7 @@ def request_in_words(request: Request, before: Person, answer: Answer, left: int
     if answer.result == "not_found":
         yield f"nothing is known of {', '.join(request.identifiers)}"
     else:
-        counts = ", ".join(f"{count:,} {name}" for name, count in sorted(answer.counts.items()))
+        counts = ", ".join(f"{name} {count:,}" for name, count in answer.counts.items())
         yield f"erased, up to {rfc3339(request.at)}: {counts}"
         for group in before.contacts:
             yield f"  contact {group}"
