@@ -16,7 +16,8 @@ from streams.core import Output
 from streams.fragments import row as fragment_row
 from streams.fragments.snapshots import counted, snapshots
 from streams.fragments.step import Fragments
-from tests.simulation.topology import STEPS, drain, maps
+from tests.simulation.seen import maps
+from tests.simulation.topology import STEPS, drain
 from tests.simulation.world import CALM, Chaos, World
 from tests.stories.identity import STORIES
 from tests.stories.told import PERSON, Answer, Story, Touches, problems
@@ -62,15 +63,15 @@ def answer(world: World) -> Answer:
     contacts: defaultdict[str, set[str]] = defaultdict(set)
     accounts: defaultdict[str, set[str]] = defaultdict(set)
     devices: defaultdict[str, set[str]] = defaultdict(set)
-    rows = {identifier: row["spans"] for (_, identifier), row in maps(world).items()}
+    rows = {identifier: row.spans for (_, identifier), row in maps(world).items()}
     for identifier, spans in rows.items():
         for span in spans:
-            if kind_of(identifier) in STRONG_KINDS and span["contact_id"]:
-                contacts[span["contact_id"]].add(identifier)
-            elif kind_of(identifier) in ACCOUNT_KINDS and span["account_id"]:
-                accounts[span["account_id"]].add(identifier)
+            if kind_of(identifier) in STRONG_KINDS and span.contact_id:
+                contacts[span.contact_id].add(identifier)
+            elif kind_of(identifier) in ACCOUNT_KINDS and span.account_id:
+                accounts[span.account_id].add(identifier)
     for identifier, spans in rows.items():
-        for owner in {span["contact_id"] for span in spans if span["contact_id"]}:
+        for owner in {span.contact_id for span in spans if span.contact_id}:
             devices[identifier] |= contacts[owner]
     touches = _touches(world, contacts, accounts)
     used = {frozenset(where) for _, where in touches.values() if where != PERSON}
