@@ -107,7 +107,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 def test_tables_are_json_and_reach_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYS_ZONES", '{"CRM": "Europe/Amsterdam"}')
-    monkeypatch.setenv("JOURNEYS_NAMESPACES", '{" crm-nl ": "nl"}')
+    monkeypatch.setenv("JOURNEYS_NAMESPACES", '{" CRM-nl ": "nl"}')
     monkeypatch.setenv("JOURNEYS_COUNTRY", "be")
     monkeypatch.setenv("JOURNEYS_COUNTRIES", '{"w01": "de"}')
     monkeypatch.setenv("JOURNEYS_DEVICE_POLICY", "anonymous")
