@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from schemas.internal import ACCOUNT_KINDS, kind_of
 from streams.identity.resolver import ACCOUNT_LIMITS, CONTACT_LIMITS, Edge, Pair, Partition, strength
-from streams.identity.rows import CANNOT_LINK, HELD, LINK, NEVER, Row, Said, standing
+from streams.identity.rows import CANNOT_LINK, LINK, NEVER, Row, Said, standing
 from streams.identity.table import Table
 
 
@@ -29,8 +29,7 @@ class Component:
                     self.found[partner] = table.row(partner)
                     waiting.append(partner)
         limits = ACCOUNT_LIMITS if self._accounts else CONTACT_LIMITS
-        self._partition = Partition(self.found, self._edges, limits, self._joined, self._apart)
-        self.clusters = self._partition.clusters
+        self.partition = Partition(self.found, self._edges, limits, self._joined, self._apart)
 
     def _reached(self, a: str) -> Iterator[str]:
         """The partners that links may join to `a`; takes its links in, each from the smaller of its ends."""
@@ -53,25 +52,12 @@ class Component:
 
     def cluster(self, member: str) -> list[str]:
         """Those that belong together with one that was found."""
-        return next(cluster for cluster in self.clusters if member in cluster)
+        return self.partition.of[member].members
 
     def _edge(self, a: str, b: str, said: Said) -> Edge:
         link_id = self._table.names.key_of(self._table.tenant, a, b, said.source)
         order = -said.changed if self._accounts else said.first
         return Edge(said.rank, order, strength(a, b), link_id, a, b)
-
-    def fates(self) -> Iterator[tuple[str, str]]:
-        """Write to the rows how links fared: the pairs (end, partner) of which something else holds now."""
-        for a, row in self.found.items():
-            for b in {**row.links, **row.words}:
-                inert = self._table.row(b).inert & sum({1 << one.rank for one in row.links.get(b, ())})
-                asked = a < b and b in self.found and (holding(self._table, row, b) or _joined(row, b))
-                fate = (inert, self._partition.refusal(a, b) if asked else "")
-                if fate != row.fared.get(b, HELD):
-                    row.fared[b] = fate
-                    if fate == HELD:
-                        del row.fared[b]
-                    yield a, b
 
 
 def holding(table: Table, row: Row, partner: str, until: int = NEVER) -> list[Said]:
@@ -83,6 +69,7 @@ def holding(table: Table, row: Row, partner: str, until: int = NEVER) -> list[Sa
     return [one for one in row.links.get(partner, ()) if one.first <= until and not inert >> one.rank & 1]
 
 
-def _joined(row: Row, partner: str) -> bool:
+def is_joined(row: Row, partner: str) -> bool:
+    """Whether people say that the two are one."""
     word = standing(row, partner)
     return word is not None and word.what == LINK

@@ -54,21 +54,31 @@ class Pair(NamedTuple):
     b: str
 
 
-class _Cluster:
-    __slots__ = ("apart", "counts", "members")
+class Cluster:
+    """Identifiers that belong together, and what decides who may join them."""
 
-    def __init__(self, node: str, limits: Mapping[str, int]) -> None:
-        kind = kind_of(node)
-        self.members = [node]
-        self.counts = {kind: 1} if kind in limits else {}
+    __slots__ = ("apart", "counts", "joined", "members")
+
+    def __init__(self, members: list[str], limits: Mapping[str, int]) -> None:
+        self.members = members
+        self.counts: dict[str, int] = {}  # values of each unique kind
+        for kind in map(kind_of, members):
+            if kind in limits:
+                self.counts[kind] = self.counts.get(kind, 0) + 1
         self.apart: dict[str, Pair] = {}  # what people keep apart from a member -> the latest word on that
+        self.joined = False  # people's links are among those that count
 
-    def swallow(self, other: "_Cluster") -> None:
+    def keep_apart(self, node: str, pair: Pair) -> None:
+        """People say that `node` is not one with a member."""
+        self.apart[node] = max(pair, self.apart.get(node, pair))
+
+    def swallow(self, other: "Cluster") -> None:
         """Become the union of both."""
         for kind, count in other.counts.items():
             self.counts[kind] = self.counts.get(kind, 0) + count
         for node, pair in other.apart.items():
-            self.apart[node] = max(pair, self.apart.get(node, pair))
+            self.keep_apart(node, pair)
+        self.joined = self.joined or other.joined
         self.members += other.members
 
 
@@ -100,7 +110,48 @@ def partner_limit(identifier: str, rank: int) -> int:
     return ACCOUNT_PARTNERS if rank <= ERP and kind_of(identifier) in ACCOUNT_KINDS else PARTNERS
 
 
-class Partition:
+class Clusters:
+    """Clusters by their members, and what may join them."""
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self.limits = limits
+        self.of: dict[str, Cluster] = {}
+
+    def join(self, a: str, b: str, limits: Mapping[str, int]) -> bool:
+        """Make one of the clusters of two nodes: whether they are one now."""
+        big, small = self.of[a], self.of[b]
+        if big is small:
+            return True
+        if _too_many(big, small, limits) or self._kept_apart(big, small):
+            return False
+        if len(big.members) < len(small.members):
+            big, small = small, big
+        big.swallow(small)
+        for node in small.members:
+            self.of[node] = big
+        return True
+
+    def refusal(self, a: str, b: str) -> str:
+        """Why a link of two nodes does not hold, in words that name neither; empty: it holds.
+
+        Clusters only grow, so what was in the way of a link when it was its turn still is in the end.
+        """
+        one, other = self.of[a], self.of[b]
+        if one is other:
+            return ""
+        if pair := self._kept_apart(one, other):
+            return in_words("cannot_link", pair.by, pair.at)
+        too_many = _too_many(one, other, self.limits)
+        return next(_TOO_MANY[kind] for kind in self.limits if kind in too_many)
+
+    def _kept_apart(self, one: Cluster, other: Cluster) -> Pair | None:
+        """The latest word of people that keeps two clusters apart."""
+        if len(one.apart) > len(other.apart):
+            one, other = other, one
+        return max((pair for node, pair in one.apart.items() if self.of.get(node) is other), default=None)
+
+
+class Partition(Clusters):
     """The clusters of `nodes`, which both ends of every edge and of everything `joined` are.
 
     `joined`: what people say is one; `apart`: what they say is not, also by no other path.
@@ -123,52 +174,25 @@ class Partition:
         joined: Sequence[Pair] = (),
         apart: Sequence[Pair] = (),
     ) -> None:
-        self._limits = limits
-        self._of = {node: _Cluster(node, limits) for node in nodes}
+        super().__init__(limits)
+        self.of = {node: Cluster([node], limits) for node in nodes}
         for pair in apart:
             for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
-                if one in self._of:
-                    self._of[one].apart[other] = pair
+                if one in self.of:
+                    self.of[one].keep_apart(other, pair)
         for edge in sorted(edges):
-            self._join(edge.a, edge.b, limits)
+            self.join(edge.a, edge.b, limits)
         for pair in sorted(joined):
-            self._join(pair.a, pair.b, {})
+            self.of[pair.a].joined = self.of[pair.b].joined = True
+            self.join(pair.a, pair.b, {})
 
     @property
     def clusters(self) -> list[list[str]]:
         """Every cluster once."""
-        return [cluster.members for cluster in {id(c): c for c in self._of.values()}.values()]
-
-    def refusal(self, a: str, b: str) -> str:
-        """Why a link of two nodes does not hold, in words that name neither; empty: it holds.
-
-        Clusters only grow, so what was in the way of a link when it was its turn still is in the end.
-        """
-        one, other = self._of[a], self._of[b]
-        if one is other:
-            return ""
-        if pair := self._kept_apart(one, other):
-            return in_words("cannot_link", pair.by, pair.at)
-        return next(_TOO_MANY[kind] for kind in self._limits if kind in _too_many(one, other, self._limits))
-
-    def _join(self, a: str, b: str, limits: Mapping[str, int]) -> None:
-        big, small = self._of[a], self._of[b]
-        if big is small or _too_many(big, small, limits) or self._kept_apart(big, small):
-            return
-        if len(big.members) < len(small.members):
-            big, small = small, big
-        big.swallow(small)
-        for node in small.members:
-            self._of[node] = big
-
-    def _kept_apart(self, one: _Cluster, other: _Cluster) -> Pair | None:
-        """The latest word of people that keeps two clusters apart."""
-        if len(one.apart) > len(other.apart):
-            one, other = other, one
-        return max((pair for node, pair in one.apart.items() if self._of.get(node) is other), default=None)
+        return [cluster.members for cluster in {id(c): c for c in self.of.values()}.values()]
 
 
-def _too_many(one: _Cluster, other: _Cluster, limits: Mapping[str, int]) -> list[str]:
+def _too_many(one: Cluster, other: Cluster, limits: Mapping[str, int]) -> list[str]:
     """The unique kinds of which two clusters together have too many values."""
     return [
         kind

@@ -146,14 +146,17 @@ def erasure(row: Row) -> Erasure:
     return row.erasure
 
 
+def is_kept(row: Row, partner: str, source: str, rank: int) -> bool:
+    """Whether the row holds the link, as said by that source, at whatever time."""
+    return any(one.source == source and one.rank == rank for one in row.links.get(partner, ()))
+
+
 def is_known(row: Row, partner: str, source: str, rank: int, at: int) -> bool:
     """Whether the row has heard the same, so that hearing it at that time says nothing new."""
-    known = next((one for one in row.links.get(partner, ()) if one[0] == source and one[1] == rank), None)
-    return (
-        known is not None
-        and known.first <= at
-        and (at <= known.last or kind_of(partner) not in ACCOUNT_KINDS)
-    )
+    for one in row.links.get(partner, ()):
+        if one.source == source and one.rank == rank:
+            return one.first <= at and (at <= one.last or kind_of(partner) not in ACCOUNT_KINDS)
+    return False
 
 
 def add_link(row: Row, partner: str, source: str, rank: int, at: int) -> set[str]:
@@ -164,23 +167,23 @@ def add_link(row: Row, partner: str, source: str, rank: int, at: int) -> set[str
     identifier's row nothing more.
     """
     known = row.links.get(partner, [])
-    before = next((one for one in known if one[0] == source and one[1] == rank), None)
-    if before is None and row.inert >> rank & 1:
+    for n, one in enumerate(known):
+        if one.source == source and one.rank == rank:
+            first = min(at, one.first)
+            last = max(at, one.last) if kind_of(partner) in ACCOUNT_KINDS else first
+            known[n] = Said(source, rank, first, last)
+            return {row.identifier, partner} if known[n] != one else set()
+    is_partner = any(one.rank == rank for one in known)
+    if row.inert >> rank & 1 and not is_partner:
         return set()
-    first = last = at
-    if before is not None:
-        first = min(at, before.first)
-        last = max(at, before.last) if kind_of(partner) in ACCOUNT_KINDS else first
-        if (first, last) == before[2:]:
-            return set()
-    row.links[partner] = [*(one for one in known if one is not before), Said(source, rank, first, last)]
-    if row.inert >> rank & 1 or any(one.rank == rank for one in known):
-        return {row.identifier, partner}
-    partners = [name for name, all_said in row.links.items() if any(one.rank == rank for one in all_said)]
-    if len(partners) <= partner_limit(row.identifier, rank):
-        return {row.identifier, partner}
-    row.inert |= 1 << rank
-    return {row.identifier, *partners}
+    row.links[partner] = [*known, Said(source, rank, at, at)]
+    most = partner_limit(row.identifier, rank)
+    if not is_partner and len(row.links) > most:
+        partners = {name for name, said in row.links.items() if any(one.rank == rank for one in said)}
+        if len(partners) > most:
+            row.inert |= 1 << rank
+            return {row.identifier, *partners}
+    return {row.identifier, partner}
 
 
 def add_word(row: Row, partner: str, word: Word) -> bool:

@@ -9,6 +9,8 @@ from streams.core import Group, Member, Rows
 from streams.identity.accounts import KeyOf, firm_domain
 from streams.identity.rows import NEVER, Row, decode, depends_on, encode, is_erased
 
+RESOLVED_KINDS = frozenset((*ACCOUNT_KINDS, *STRONG_KINDS))  # they belong together by their links
+
 
 class Index:
     """Of one tenant: identifier -> those whose map row follows from its resolution (`rows.depends_on`).
@@ -65,8 +67,11 @@ class Table:
         self._read: dict[Member, Row] = {}
         self.changed: set[str] = set()  # their rows are to be written
         self.published: set[str] = set()  # their map rows are to be sent
+        self.fared: set[tuple[str, str]] = set()  # (end, partner): how their links fared is to be told
         self.born: list[Row] = []  # of identifiers that were not known
         self.late: list[tuple[str, int]] = []  # identifiers, and when, that are erased
+        self.linked: dict[tuple[str, str], None] = {}  # pairs with a new link, that holds
+        self.unsettled: set[str] = set()  # something else of them changed than with whom they belong together
         # to be resolved again, by what they are:
         self.accounts: set[str] = set()
         self.contacts: set[str] = set()
@@ -123,7 +128,7 @@ class Table:
                 if domain is not None:
                     self.index.add(domain, identifier)
             row.seen = at
-            self.touch(identifier)
+            self.settle(identifier)
         if domain is not None:
             self.mention(domain, at)
         return row
@@ -148,6 +153,12 @@ class Table:
         """What is said of an identifier has changed: its row is written, and it is resolved again."""
         self.changed.add(identifier)
         self.stale[kind_of(identifier)].add(identifier)
+
+    def settle(self, identifier: str) -> None:
+        """What is said of an identifier has changed, but not with whom it belongs together."""
+        self.changed.add(identifier)
+        kind = kind_of(identifier)
+        (self.unsettled if kind in RESOLVED_KINDS else self.stale[kind]).add(identifier)
 
     def dependants(self, identifier: str) -> Iterator[str]:
         """Those that follow from the resolution of `identifier`."""

@@ -4,7 +4,7 @@ What is resolved again: the raw link components that were touched, by way of `In
 row follows from theirs, and nothing else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from schemas.internal import (
     ACCOUNT_KINDS,
@@ -24,11 +24,12 @@ from schemas.internal import (
 )
 from streams.identity import evidence
 from streams.identity.accounts import firm_domain, person_account
-from streams.identity.components import Component
+from streams.identity.batch import Batch
 from streams.identity.contacts import moments, timeline
 from streams.identity.erasure import ERASED, Erasures
 from streams.identity.issued import Issued, gives, in_spans
 from streams.identity.requests import Asked, ErasedGroup
+from streams.identity.resolver import ACCOUNT_LIMITS, CONTACT_LIMITS
 from streams.identity.rows import (
     CANNOT_LINK,
     LINK,
@@ -41,6 +42,7 @@ from streams.identity.rows import (
     add_word,
     asserted,
     is_erased,
+    is_kept,
     is_known,
 )
 from streams.identity.spans import NOBODY, Person, Span, ownership
@@ -64,10 +66,8 @@ class Tenant:
         self._erasures = Erasures(table, issued)
         self._device_policy = device_policy
         self._replaced: set[str] = set()  # ids that were published, and are not where they were
-        self._naming: set[str] = (
-            set()
-        )  # identifiers whose touches name accounts that are to be looked up again
-        self._fared: set[tuple[str, str]] = set()  # (end, partner): how their links fared is to be told
+        self._naming: set[str] = set()  # identifiers: the accounts that their touches name are to be told
+        self._told: set[tuple[str, str, str]] = set()  # links (a, b, source): how they fared is to be told
         self._unkept: list[Link] = []  # that no row keeps
 
     # Statements
@@ -85,16 +85,20 @@ class Tenant:
         if is_erased(ends[0], said.at) or is_erased(ends[1], said.at):
             self._erasures.link(said)
             return
-        kept = False
+        stale: set[str] = set()
         for row, partner in zip(ends, (said.b, said.a), strict=True):
-            changed = add_link(row, partner, said.source, said.rank, said.at)
-            if changed:
+            if changed := add_link(row, partner, said.source, said.rank, said.at):
                 self._table.changed.add(row.identifier)
-                self._table.stale[kind_of(row.identifier)].update(changed)
-                self._fared.update((row.identifier, one) for one in changed if one != row.identifier)
-            kept = kept or partner in row.links
-        if not kept:
-            self._unkept.append(said)
+                stale |= changed
+        if not stale:
+            if not any(map(is_kept, ends, (said.b, said.a), 2 * (said.source,), 2 * (said.rank,))):
+                self._unkept.append(said)
+        elif (ends[0].inert | ends[1].inert) >> said.rank & 1 or said.b in ends[0].words:
+            self._table.stale[kind_of(said.a)] |= stale
+            self._table.fared |= {(row.identifier, one) for row in ends for one in stale if one in row.links}
+        else:
+            self._table.linked[said.a, said.b] = None
+            self._told.add((said.a, said.b, said.source))
 
     def owns(self, said: Owns) -> None:
         """From then on the weak identifier belongs to the strong one."""
@@ -118,7 +122,7 @@ class Tenant:
         row = self._table.mention(said.identifier, said.at)
         if not is_erased(row, said.at) and add_named(row, said.account):
             self._table.index.add(said.account, said.identifier)
-            self._table.touch(said.identifier)  # a weak one has a map row from now on
+            self._table.settle(said.identifier)  # a weak one has a map row from now on
             self._naming.add(said.identifier)
 
     def employed(self, said: Employed) -> None:
@@ -132,7 +136,7 @@ class Tenant:
         if not is_erased(row, said.at):
             row.employed.append(employment)
             self._table.index.add(said.account, said.identifier)
-            self._table.touch(said.identifier)
+            self._table.settle(said.identifier)
 
     def profiling(self, said: Profiling) -> None:
         """What the identifier's word on profiling is, at its time."""
@@ -140,7 +144,7 @@ class Tenant:
         word = (said.at, not said.given)
         if not is_erased(row, said.at) and (row.profiling is None or word > row.profiling):
             row.profiling = word
-            self._table.touch(said.identifier)
+            self._table.settle(said.identifier)
 
     def asserted(self, said: Asserted) -> None:
         """What a person says of a pair. Pairs and words that mean nothing here are passed over.
@@ -179,7 +183,7 @@ class Tenant:
         for identifier, partner in ends:
             if add_word(self._table.row(identifier), partner, word):
                 self._table.touch(identifier)
-                self._fared.add((identifier, partner))
+                self._table.fared.add((identifier, partner))
 
     def request(self, said: Request) -> None:
         """What a person asks for."""
@@ -200,12 +204,10 @@ class Tenant:
         while self._table.born:
             for said in self._issued.born(self._table.born.pop()):
                 self._again(said)
-        while self._table.accounts:
-            for members in self._clusters(self._table.accounts):
-                self._settle_account(members)
-        while self._table.contacts:
-            for members in self._clusters(self._table.contacts):
-                self._settle_contact(members)
+        for members in self._clusters(self._table.accounts, ACCOUNT_KINDS, ACCOUNT_LIMITS):
+            self._settle_account(members)
+        for members in self._clusters(self._table.contacts, STRONG_KINDS, CONTACT_LIMITS):
+            self._settle_contact(members)
         for identifier in self._table.owned:
             self._settle_owned(self._table.row(identifier))
         for identifier in self._naming:
@@ -221,25 +223,24 @@ class Tenant:
 
     def evidence(self, version: bytes) -> Iterator[Evidence]:
         """How the links fared of which something else holds now, or that no row keeps."""
-        for identifier, partner in sorted(self._fared):
+        for identifier, partner in sorted(self._table.fared):
             yield from evidence.fared(self._table.row(identifier), partner, version)
+        for a, b, source in sorted(self._told):
+            if (a, b) not in self._table.fared:
+                fared = evidence.fared(self._table.row(a), b, version)
+                yield from (one for one in fared if one.source == source)
         for said in self._unkept:
             yield Evidence(
                 said.tenant, said.a, said.b, said.source, said.rank, said.at, "inert", evidence.INERT, version
             )
 
-    def _clusters(self, stale: set[str]) -> list[list[str]]:
-        """The clusters of one touched component; its identifiers are stale no more."""
-        seed = stale.pop()
-        row = self._table.row(seed)
-        if not row.links and not row.words:
-            return [[seed]]
-        component = Component(self._table, seed)
-        stale.difference_update(component.found)
-        for end, partner in component.fates():
-            self._table.changed.add(end)
-            self._fared.add((end, partner))
-        return component.clusters
+    def _clusters(
+        self, stale: set[str], kinds: Collection[str], limits: Mapping[str, int]
+    ) -> list[list[str]]:
+        """The clusters of contacts or of accounts that are to be settled."""
+        linked = [pair for pair in self._table.linked if kind_of(pair[0]) in kinds]
+        unsettled = [one for one in self._table.unsettled if kind_of(one) in kinds]
+        return Batch(self._table, limits).resolve(stale, linked, unsettled)
 
     def _settle_account(self, members: list[str]) -> None:
         account = gives(self._table.names.key_of, self._table.row(self._table.canonical(members)))
@@ -248,7 +249,7 @@ class Tenant:
                 for dependant in self._table.dependants(member):
                     self._naming.add(dependant)
                     if kind_of(dependant) in STRONG_KINDS:
-                        self._table.contacts.add(dependant)
+                        self._table.unsettled.add(dependant)
                     elif kind_of(dependant) in ISSUED_KINDS:
                         self._table.issued.add(dependant)
 
