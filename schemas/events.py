@@ -8,9 +8,19 @@
 | `moment` | `<n>/<moment>` | `crucial_moment` | `journey_id`, `moment` |
 | `member` | `<contact>/<period>` | `contact_identified`, `contact_joined` | |
 | `member_end` | `<contact>/<period>` | `contact_left` | |
+| `champion` | `<contact>/<period>` | `champion_moved` | `from_account` |
+| `contact_change` | `<from>` | `contact_merged` | `from`, `into` |
+| `contact_change` | `<from>/<into>` | `contact_split` | `from`, `into` |
+| `account_change` | the other account | `account_merged` | `from`, `into`, `journeys` |
+| `account_change` | the other account | `account_split` | `from`, `into`, `keys` |
 
 `<n>` is the journey's number in the account; `was` and `now`, of a correction, are times or null;
 `occurred_at` of an event with `retracted` is the time that no longer holds.
+
+The last two kinds tell how what had been told before is to be read from now on, so they depend on what had
+been told. A merge of accounts is told by the account that remains, a split by the account that the `keys`
+left. They occur at the clock. What an account `from` told and the account `into` finds true as well, `into`
+does not tell again: it counts as told by `into`. `journeys` says which journey is which, former id -> new id.
 """
 
 from typing import Any
@@ -67,7 +77,7 @@ class JourneyEvent(msgspec.Struct, omit_defaults=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class Member(msgspec.Struct):
+class Member(msgspec.Struct, gc=False):
     """A contact in the account for one period of employment (times RFC 3339; None: open)."""
 
     contact_id: str
@@ -80,9 +90,10 @@ class Member(msgspec.Struct):
     touches: int
     stage: str  # empty: none yet
     lag_days: float | None  # first touch after the account's first member
+    consent: dict[str, bool] = {}  # purpose -> given; one identifier that refused is a refusal
 
 
-class StageEntered(msgspec.Struct):
+class StageEntered(msgspec.Struct, gc=False):
     """A stage of a journey, as it now holds."""
 
     stage: str
@@ -91,7 +102,7 @@ class StageEntered(msgspec.Struct):
     corrected: bool  # it was first told otherwise
 
 
-class JourneyRow(msgspec.Struct):
+class JourneyRow(msgspec.Struct, gc=False):
     """A journey of the account, as it now holds."""
 
     number: int  # in event time, from 1
@@ -129,6 +140,7 @@ class AccountProfile(msgspec.Struct):
     gone: bool  # nothing belongs to this account any more
     definition_version: str
     schema_version: int = SCHEMA_VERSION
+    journeys: list[JourneyRow] = []  # in event time
 
 
 Headers = tuple[tuple[str, bytes], ...]

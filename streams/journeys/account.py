@@ -8,6 +8,8 @@ Rules that are decided here:
   whose touches all name the account themselves proves a visit, not an employment: it counts for the periods
   only where there is nothing else. Weak identifiers tell who owned a device when, never of employment;
 - facts about the firm on a person's fragment count only when they were told while that fragment was here;
+- a purpose of consent is refused when the latest word of any fragment of the contact is a refusal, else given
+  when one of them gave it; a device's word is that of who owned it when it was said;
 - the name is the best told of the firm, one typed by a person included, also where no account key is known;
   else, of an account without a key, that of its first member that has one.
 """
@@ -24,7 +26,10 @@ from streams.journeys.walk import EVER, Person, Spell, Walked, walk
 _STRENGTH = {kind: i for i, kind in enumerate((*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS))}
 _json = msgspec.json.Encoder(order="sorted").encode
 
+_PURPOSES = tuple((f"consent.{purpose}", purpose) for purpose in ("email", "phone", "profiling"))
+
 Period = tuple[int, int]  # since, until (ms); -EVER, EVER where open
+Move = tuple[int, str]  # when (ms), from which account
 
 
 class Account(NamedTuple):
@@ -39,7 +44,16 @@ class Account(NamedTuple):
     spells: list[Spell]  # by first appearance; one per contact and period
     names: dict[str, str]  # contact -> name
     identifiers: dict[str, list[str]]  # contact -> its strong identifiers
+    consent: dict[str, dict[str, bool]]  # contact -> purpose -> given or refused
+    moves: dict[str, list[Move]]  # contact -> when it came from another firm
     walked: Walked
+
+    def allowed(self, contact: str) -> list[str]:
+        """The identifiers of the contact that events may carry: no address of one who refuses mail."""
+        known = self.identifiers.get(contact, [])
+        if self.consent.get(contact, {}).get("email", True):
+            return known
+        return [identifier for identifier in known if kind_of(identifier) != "email"]
 
 
 def derive(snapshots: Iterable[Snapshot]) -> Account:
@@ -47,9 +61,9 @@ def derive(snapshots: Iterable[Snapshot]) -> Account:
     there = [s for s in snapshots if not s.withdrawn]
     there.sort(key=lambda s: (_STRENGTH.get(kind_of(s.identifier), len(_STRENGTH)), s.identifier))
     keys = sorted(s.identifier for s in there if kind_of(s.identifier) in ACCOUNT_KINDS)
-    people = _people(there)
+    people, moves = _people(there)
     walked = walk(_touches(there), people)
-    names, identifiers = _contacts(there)
+    names, identifiers, consent = _contacts(there)
     firm = _firm(there)
     spells = [spell for person in people.values() for spell in person.spells if not spell.phantom]
     spells.sort(key=_appearance)
@@ -66,6 +80,8 @@ def derive(snapshots: Iterable[Snapshot]) -> Account:
         spells=spells,
         names=names,
         identifiers=identifiers,
+        consent=consent,
+        moves=moves,
         walked=walked,
     )
 
@@ -94,20 +110,29 @@ def _touches(snapshots: list[Snapshot]) -> list[Touched]:
     return sorted(touches.values())
 
 
-def _people(snapshots: list[Snapshot]) -> dict[str, Person]:
+def _people(snapshots: list[Snapshot]) -> tuple[dict[str, Person], dict[str, list[Move]]]:
+    """The contacts with their periods, and when they came from another firm, as strong fragments tell."""
     employed: dict[str, set[Period]] = {}
     visited: dict[str, set[Period]] = {}
+    moves: dict[str, list[Move]] = {}
     contacts: set[str] = set()
     for snapshot in snapshots:
         strong = kind_of(snapshot.identifier) in STRONG_KINDS
         for part in snapshot.parts:
-            if not part.contact:
+            contact = part.contact
+            if not contact:
                 continue
-            contacts.add(part.contact)
-            if strong:
-                told = visited if _visit(part) else employed
-                told.setdefault(part.contact, set()).add(_period(part))
-    return {c: Person(c, _union(employed.get(c) or visited.get(c) or {(-EVER, EVER)})) for c in contacts}
+            contacts.add(contact)
+            if not strong:
+                continue
+            told = visited if _visit(part) else employed
+            told.setdefault(contact, set()).add(_period(part))
+            if part.came_from and part.since is not None:
+                alone = f"a{contact[1:]}"  # the account of the person, while no firm was known
+                if part.came_from not in (snapshot.account, alone):
+                    moves.setdefault(contact, []).append((part.since, part.came_from))
+    periods = {c: _union(employed.get(c) or visited.get(c) or {(-EVER, EVER)}) for c in contacts}
+    return {c: Person(c, periods[c]) for c in contacts}, moves
 
 
 def _visit(part: Part) -> bool:
@@ -133,22 +158,40 @@ def _union(periods: Iterable[Period]) -> list[Period]:
     return joined
 
 
-def _contacts(snapshots: list[Snapshot]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Name and strong identifiers per contact. A device's `name` goes to who owned it when it was told."""
+_Contacts = tuple[dict[str, str], dict[str, list[str]], dict[str, dict[str, bool]]]
+
+
+def _contacts(snapshots: list[Snapshot]) -> _Contacts:
+    """Name, strong identifiers and consent per contact. What a device tells goes to who owned it then."""
     told: dict[str, list[Fact]] = {}
     identifiers: dict[str, list[str]] = {}
+    consent: dict[str, dict[str, bool]] = {}
     for snapshot in snapshots:
-        fact = snapshot.facts.get("name")
         kind = kind_of(snapshot.identifier)
         if kind in ACCOUNT_KINDS:
             continue
         strong = kind in STRONG_KINDS
-        for contact in {part.contact for part in snapshot.parts if part.contact} if strong else ():
+        contacts = {part.contact for part in snapshot.parts if part.contact}
+        for contact in contacts if strong else ():
             identifiers.setdefault(contact, []).append(snapshot.identifier)
-        if fact is not None:
-            for contact in {p.contact for p in snapshot.parts if p.contact and (strong or _holds(p, fact))}:
+        facts = snapshot.facts
+        if not facts:
+            continue
+        if (fact := facts.get("name")) is not None:
+            for contact in contacts if strong else _owners(snapshot, fact):
                 told.setdefault(contact, []).append(fact)
-    return {c: name for c, facts in told.items() if (name := _text(best(facts)))}, identifiers
+        for attribute, purpose in _PURPOSES:
+            if (fact := facts.get(attribute)) is None:
+                continue
+            for contact in contacts if strong else _owners(snapshot, fact):
+                given = consent.setdefault(contact, {})
+                given[purpose] = given.get(purpose, True) and fact.value is True
+    names = {c: name for c, facts in told.items() if (name := _text(best(facts)))}
+    return names, identifiers, consent
+
+
+def _owners(snapshot: Snapshot, fact: Fact) -> set[str]:
+    return {part.contact for part in snapshot.parts if part.contact and _holds(part, fact)}
 
 
 def _firm(snapshots: list[Snapshot]) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 The ledger is one row per account. It keeps, per (kind, natural key), the last event that was published, in as
 few bytes as it takes to write that event again: after a crash the events owed follow from the row alone.
+
+What an account that became part of this one had told, and what still holds, counts as told: the ledger takes
+it over (`Said.taken`) and tells only what becomes of it.
 """
 
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.events import AccountRef, ContactRef, JourneyEvent
+from schemas.internal import kind_of
 from schemas.times import rfc3339
 from streams.core import Version
 from streams.journeys.account import Account
@@ -20,8 +24,14 @@ from streams.journeys.walk import EVER, Journey
 from streams.session import unpack_version
 
 JOURNEY, JOURNEY_END, STAGE, MOMENT = "journey", "journey_end", "stage", "moment"
-MEMBER, MEMBER_END = "member", "member_end"
-_ORDER = {kind: i for i, kind in enumerate((JOURNEY_END, JOURNEY, MEMBER, STAGE, MOMENT, MEMBER_END))}
+MEMBER, MEMBER_END, CHAMPION = "member", "member_end", "champion"
+CONTACT_CHANGE, ACCOUNT_CHANGE = "contact_change", "account_change"
+CHANGES = (ACCOUNT_CHANGE, CONTACT_CHANGE)  # told once and for all: they say how to read what was told before
+_NUMBERED = (JOURNEY, JOURNEY_END, STAGE, MOMENT)  # their keys begin with the number of the journey
+_ORDER = {
+    kind: i
+    for i, kind in enumerate((*CHANGES, JOURNEY_END, JOURNEY, MEMBER, CHAMPION, STAGE, MOMENT, MEMBER_END))
+}
 
 _pack = msgspec.msgpack.Encoder().encode
 _time = lru_cache(maxsize=65_536)(rfc3339)  # several events of one time, and one wall time for all of a batch
@@ -36,9 +46,11 @@ class Holding(NamedTuple):
     at: int  # ms
     cause: str  # event id; empty: none
     contact: str  # contact id; empty: the account
+    source: str = ""  # of the cause
+    details: dict[str, Any] | None = None  # beside those that follow from kind and key
 
 
-class Ref(msgspec.Struct, array_like=True, frozen=True):
+class Ref(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The account as it was when events were made; shared by those made together."""
 
     name: str
@@ -48,7 +60,7 @@ class Ref(msgspec.Struct, array_like=True, frozen=True):
     definition: str
 
 
-class Said(msgspec.Struct, array_like=True, frozen=True):
+class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The last event of a (kind, key)."""
 
     kind: str
@@ -64,9 +76,12 @@ class Said(msgspec.Struct, array_like=True, frozen=True):
     was: int | None  # of a corrected stage
     emitted: int  # wall time, ms
     ref: int  # index in Ledger.refs
+    source: str = ""  # of the cause
+    details: dict[str, Any] | None = None  # beside those that follow from kind and key
+    taken: bool = False  # told by an account that became part of this one, which sends it again itself
 
 
-class Ledger(msgspec.Struct, array_like=True, frozen=True):
+class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The row."""
 
     tenant: str
@@ -107,60 +122,93 @@ def holdings(account: Account, clock: int) -> list[Holding]:
         key = f"{spell.contact}/{number}"
         joined = spell.since != -EVER  # an employment began; else the touches made the contact known
         event_type = "contact_joined" if joined else "contact_identified"
-        cause = spell.first.event_id if spell.first and not joined else ""
-        held.append(Holding(MEMBER, key, event_type, appeared, cause, spell.contact))
+        first = None if joined else spell.first
+        cause, source = (first.event_id, first.source) if first else ("", "")
+        held.append(Holding(MEMBER, key, event_type, appeared, cause, spell.contact, source))
         if spell.until != EVER:
             held.append(Holding(MEMBER_END, key, "contact_left", spell.until, "", spell.contact))
+        moves = account.moves.get(spell.contact, ())
+        if move := min((m for m in moves if spell.since <= m[0] < spell.until), default=None):
+            at, origin = move
+            told = {"from_account": origin}
+            held.append(Holding(CHAMPION, key, "champion_moved", at, "", spell.contact, details=told))
     return held
 
 
 def _journey(number: str, journey: Journey, *, closed: bool) -> Iterable[Holding]:
-    opened = journey.opened
-    yield Holding(JOURNEY, number, "journey_opened", opened.at, opened.event_id, "")
-    for stage, cause in journey.stages:
-        yield Holding(STAGE, f"{number}/{stage}", "stage_entered", cause.at, cause.event_id, "")
-    for moment, cause in journey.crucial:
-        yield Holding(MOMENT, f"{number}/{moment}", "crucial_moment", cause.at, cause.event_id, cause.contact)
+    at, source, event_id, _, _ = journey.opened
+    yield Holding(JOURNEY, number, "journey_opened", at, event_id, "", source)
+    for stage, (at, source, event_id, _, _) in journey.stages:
+        yield Holding(STAGE, f"{number}/{stage}", "stage_entered", at, event_id, "", source)
+    for moment, (at, source, event_id, contact, _) in journey.crucial:
+        yield Holding(MOMENT, f"{number}/{moment}", "crucial_moment", at, event_id, contact, source)
     if closed:
-        yield Holding(JOURNEY_END, number, "journey_closed", journey.closes_at, journey.last.event_id, "")
+        last = journey.last
+        yield Holding(
+            JOURNEY_END, number, "journey_closed", journey.closes_at, last.event_id, "", last.source
+        )
+
+
+class Making(NamedTuple):
+    """What events made now have in common."""
+
+    account: Account
+    ref: Ref
+    now: int  # wall time, ms
 
 
 def settle(
-    ledger: Ledger, held: Iterable[Holding], now_is: Ref, identifiers: dict[str, list[str]], now: int
+    ledger: Ledger, held: Iterable[Holding], making: Making, handed: Iterable[Ledger] = ()
 ) -> tuple[Ledger, list[Said]]:
-    """The ledger after publishing the difference, and that difference, in order of event time."""
+    """The ledger after publishing the difference, and that difference, in order of event time.
+
+    `held` is all that holds, and what changed of kind `CHANGES`. `handed` is what accounts had told that
+    became part of this one: where this one itself said nothing of a thing, and one of them said what holds,
+    that counts as told.
+    """
     before = {(said.kind, said.key): said for said in ledger.said}
+    others = _facts(handed)
     kept: list[Said] = []
     told: list[Said] = []
     refs = list(ledger.refs)
-    if now_is not in refs:
-        refs.append(now_is)
-    here = refs.index(now_is)
+    if making.ref not in refs:
+        refs.append(making.ref)
+    here = refs.index(making.ref)
+    takes = False
     for holding in held:
-        former = before.pop((holding.kind, holding.key), None)
+        kind, key = holding.kind, holding.key
+        former = before.pop((kind, key), None)
         if former is not None and _still(former, holding):
             kept.append(former)
+        elif former is None and others and (other := others.get(_fact(holding))) and _still(other, holding):
+            kept.append(msgspec.structs.replace(other, key=key, ref=here, taken=True))
+            takes = True
         else:
-            known = identifiers.get(holding.contact, [])
-            told.append(_say(ledger, former, holding, _Making(known, now, here)))
+            if kind == CONTACT_CHANGE:
+                before.pop((kind, _opposite(holding)), None)
+            told.append(_say(ledger, former, holding, making, here))
     for former in before.values():
-        if former.retracted:
+        if former.retracted or former.kind in CHANGES:
             kept.append(former)
         else:
-            told.append(_take_back(ledger, former, now, here))
-    if not told:
+            told.append(_take_back(ledger, former, making, here))
+    if not told and not takes:
         return ledger, []
-    told.sort(key=lambda said: (not said.retracted, said.at, _ORDER[said.kind], said.key))
+    told.sort(key=_telling)
     after = _compact(msgspec.structs.replace(ledger, refs=refs, said=kept + told))
     return after, after.said[len(kept) :]
 
 
-def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
-    """Our ledger, in which what only they said is taken back."""
-    known = {(said.kind, said.key) for said in ours.said}
-    strange = [said for said in theirs.said if not said.retracted and (said.kind, said.key) not in known]
+def adopt(ours: Ledger, theirs: Ledger, handed: Iterable[Said] = ()) -> Ledger:
+    """Our ledger, in which what only they said is taken back; `handed` is what we said and handed over."""
+    known = {(said.kind, said.key) for said in (*ours.said, *handed)}
+    strange = [
+        said
+        for said in theirs.said
+        if not said.retracted and not said.taken and (said.kind, said.key) not in known
+    ]
     refs = [*ours.refs, *theirs.refs]
-    taken_back = [_take_back(ours, said, said.emitted, len(ours.refs) + said.ref) for said in strange]
+    taken_back = [_retracted(ours, said, said.emitted, len(ours.refs) + said.ref) for said in strange]
     return _compact(msgspec.structs.replace(ours, refs=refs, said=[*ours.said, *taken_back]))
 
 
@@ -168,8 +216,8 @@ def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
     """The public event; `version` is that of the ledger's row."""
     made = ledger.refs[said.ref]
     number, _, item = said.key.partition("/")
-    about = f"{ledger.account}.{number}" if said.kind not in (MEMBER, MEMBER_END) else ""
-    details: dict[str, str | None] = {"journey_id": about} if about else {}
+    about = f"{ledger.account}.{number}" if said.kind in _NUMBERED else ""
+    details: dict[str, Any] = {"journey_id": about} if about else dict(said.details or {})
     if said.kind == JOURNEY_END:
         details["closed_by"] = "gap"
     elif said.kind in (STAGE, MOMENT):
@@ -197,25 +245,54 @@ def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
     )
 
 
-class _Making(NamedTuple):
-    identifiers: list[str]
-    now: int
-    ref: int
+def _facts(ledgers: Iterable[Ledger]) -> dict[tuple[str, str, int, str, str], Said]:
+    """What these ledgers tell, by what it is."""
+    return {
+        _fact(said): said
+        for ledger in ledgers
+        for said in ledger.said
+        if not said.retracted and said.kind not in CHANGES
+    }
+
+
+def _fact(told: Said | Holding) -> tuple[str, str, int, str, str]:
+    """What is told, whatever the number of the journey or of the period."""
+    item = told.key.partition("/")[2] if told.kind in (STAGE, MOMENT) else ""
+    return told.kind, item, told.at, told.cause, told.contact
+
+
+def _opposite(change: Holding) -> str:
+    """The key of the merge or split that this split or merge undoes.
+
+    >>> _opposite(Holding(CONTACT_CHANGE, "c1", "contact_merged", 0, "", "c2"))
+    'c2/c1'
+    >>> _opposite(Holding(CONTACT_CHANGE, "c2/c1", "contact_split", 0, "", "c1"))
+    'c1'
+    """
+    return change.contact if "/" in change.key else f"{change.contact}/{change.key}"
+
+
+def _telling(said: Said) -> tuple[bool, bool, int, int, str]:
+    return said.kind not in CHANGES, not said.retracted, said.at, _ORDER[said.kind], said.key
 
 
 def _still(said: Said, holding: Holding) -> bool:
     """Whether the last event still tells what holds (a stage is a stage, entered or corrected)."""
+    if said.kind in CHANGES:
+        return not said.retracted and (said.type, said.contact) == (holding.type, holding.contact)
     return (
         not said.retracted
         and said.at == holding.at
         and said.cause == holding.cause
+        and said.source == holding.source
         and said.contact == holding.contact
         and (said.kind == STAGE or said.type == holding.type)
+        and said.details == holding.details
     )
 
 
-def _say(ledger: Ledger, former: Said | None, holding: Holding, making: _Making) -> Said:
-    kind, key, event_type, at, cause, contact = holding
+def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, here: int) -> Said:
+    kind, key, event_type, at, cause, contact, source, details = holding
     corrects = former.id if former else ""
     return Said(
         kind=kind,
@@ -224,17 +301,28 @@ def _say(ledger: Ledger, former: Said | None, holding: Holding, making: _Making)
         at=at,
         cause=cause,
         contact=contact,
-        identifiers=making.identifiers,
+        identifiers=making.account.allowed(contact),
         id=identity(ledger.tenant, ledger.account, kind, key, [at, cause, contact], corrects),
         corrects=corrects,
         retracted=False,
         was=former.at if former and not former.retracted else None,
         emitted=making.now,
-        ref=making.ref,
+        ref=here,
+        source=source,
+        details=details,
     )
 
 
-def _take_back(ledger: Ledger, former: Said, now: int, here: int) -> Said:
+def _take_back(ledger: Ledger, former: Said, making: Making, here: int) -> Said:
+    """As `_retracted`; an address is told again only where its contact is still here and lets it be used."""
+    if former.identifiers:
+        allowed = making.account.allowed(former.contact)
+        told = [i for i in former.identifiers if i in allowed or kind_of(i) != "email"]
+        former = msgspec.structs.replace(former, identifiers=told)
+    return _retracted(ledger, former, making.now, here)
+
+
+def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:
     return msgspec.structs.replace(
         former,
         type="stage_corrected" if former.kind == STAGE else former.type,
@@ -244,6 +332,7 @@ def _take_back(ledger: Ledger, former: Said, now: int, here: int) -> Said:
         was=former.at,
         emitted=now,
         ref=here,
+        taken=False,
     )
 
 

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.events import AccountProfile, Member
+from schemas.events import AccountProfile, JourneyRow, Member, StageEntered
 from schemas.internal import kind_of
 from schemas.times import DAY_MS, from_rfc3339, rfc3339
 from streams.core import Version
 from streams.journeys.account import Account, derive
-from streams.journeys.ledger import identity
+from streams.journeys.ledger import STAGE, Ledger, identity
 from streams.journeys.stages import DEFINITION_VERSION
 from streams.journeys.walk import EVER, Spell
 from streams.session import unpack_version
@@ -22,14 +22,18 @@ _encode = msgspec.json.Encoder().encode
 _time = lru_cache(maxsize=65_536)(rfc3339)  # profiles repeat the same times at every change
 
 
-def content(tenant: str, account_id: str, account: Account) -> AccountProfile:
-    """The profile without what tells when it was published (`id`, `emitted_at`, `version`)."""
+def content(ledger: Ledger, account: Account, clock: int) -> AccountProfile:
+    """The profile without what tells when it was published (`id`, `emitted_at`, `version`).
+
+    `ledger` is what is told of the account by now; `clock` is T in ms.
+    """
+    account_id = ledger.account
     walked = account.walked
     stages = walked.journeys[-1].stages if walked.journeys else []
     return AccountProfile(
         id="",
         type="account_profile",
-        tenant=tenant,
+        tenant=ledger.tenant,
         subject=account_id,
         occurred_at=_when(walked.last_seen) or "",
         emitted_at="",
@@ -51,6 +55,7 @@ def content(tenant: str, account_id: str, account: Account) -> AccountProfile:
         dense=account.dense,
         gone=account.gone,
         definition_version=DEFINITION_VERSION,
+        journeys=_journeys(ledger, account, clock),
     )
 
 
@@ -76,9 +81,24 @@ def publish(profile: AccountProfile, digest: str, former: str, now: int, version
 
 def taken_back(profile: AccountProfile) -> AccountProfile:
     """The profile of an account that is gone, in the place of one that should not have been sent."""
-    empty = content(profile.tenant, profile.subject, derive([]))
+    empty = content(Ledger(profile.tenant, profile.subject, [], []), derive([]), 0)
     emitted = from_rfc3339(profile.emitted_at)
     return publish(empty, digest(empty), profile.id, emitted, _NO_VERSION)
+
+
+def _journeys(ledger: Ledger, account: Account, clock: int) -> list[JourneyRow]:
+    journeys = account.walked.journeys
+    corrected = {said.key for said in ledger.said if said.corrects and said.kind == STAGE}
+    rows = []
+    for number, journey in enumerate(journeys, 1):
+        closed = number < len(journeys) or clock > journey.closes_at
+        stages = [
+            StageEntered(stage, _time(cause.at), [cause.event_id], f"{number}/{stage}" in corrected)
+            for stage, cause in journey.stages
+        ]
+        closed_at = _time(journey.closes_at) if closed else None
+        rows.append(JourneyRow(number, _time(journey.opened.at), closed_at, "gap" if closed else "", stages))
+    return rows
 
 
 def _members(account: Account) -> list[Member]:
@@ -98,6 +118,7 @@ def _member(account: Account, spell: Spell, first: int) -> Member:
         touches=spell.touches,
         stage=spell.stage,
         lag_days=round((spell.first.at - first) / DAY_MS, 3) if spell.first else None,
+        consent=account.consent.get(spell.contact, {}),
     )
 
 

@@ -2,49 +2,45 @@
 
 Rows. Group `key_of(tenant, "account", account id)`: one per fragment (member `key_of(tenant, identifier)`,
 value: the snapshot as it came, decoded only when the account is computed), `HEAD`, `LEDGER` (what was
-published, streams.journeys.ledger) and `PROFILE` (the profile as it was sent). Group `key_of("clock")`: the
-ticks, one row.
+published, streams.journeys.ledger), `PROFILE` (the profile as it was sent), and what passes between accounts
+when fragments move (streams.journeys.records). Group `key_of("clock")`: the ticks, one row.
 
 When an account is published: `run` (not live): at a drain that all FRAGMENTS partitions have ticked, every
 account that changed. Live: at once; after fragments joined or left it, only when none has done so for
 `settle_ms`; its profile at most once per `settle_ms`. An account that has not changed is published when the
-clock passes the end of its journey.
+clock passes the end of its journey. None is published before the accounts that its fragments came from have
+answered: one whose drain has passed by then is published when the last answer comes.
+
+A snapshot that tells of erased events takes them out of all rows of its account (streams.journeys.scrub).
 
 An account that cannot be computed harms no other: a dead letter names it, and it is tried again when one of
 its snapshots changes and after a restart.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from schemas import deadletter, events, topics
 from schemas.events import AccountProfile, JourneyEvent
-from schemas.internal import Snapshot, Tick
-from schemas.keys import partition_of
+from schemas.internal import AccountRecord, Snapshot, Tick
+from schemas.keys import identifier_key, partition_of
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
+from streams.journeys import changes, records
 from streams.journeys import ledger as ledgers
 from streams.journeys import profile as profiles
 from streams.journeys.account import Account, derive
-from streams.journeys.ledger import Ledger, Said
+from streams.journeys.ledger import Ledger, Making, Said
+from streams.journeys.records import HANDED, LEDGER, PROFILE, Header, Records, Taken, is_fragment
+from streams.journeys.scrub import Erased
 from streams.session import unpack_version
 
-HEAD, LEDGER, PROFILE = b"", b"ledger", b"profile"
-_FRAGMENT_BYTES = 16  # the length of a fragment's member key; no other member is as long
+HEAD = b""
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
-
-
-class Header(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
-    """The beginning of a `Snapshot`: what it takes to store one."""
-
-    tenant: str
-    account: str
-    identifier: str
-    version: bytes
-    withdrawn: bool
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
@@ -57,6 +53,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     digest: str = ""  # of the profile sent last
     profile_id: str = ""  # its id; empty: none was sent
     profiled: int = 0  # when, wall time in ms
+    late: bool = False  # its drain has passed, and it waits for answers only
 
 
 class Clock(msgspec.Struct, array_like=True, frozen=True):
@@ -66,11 +63,11 @@ class Clock(msgspec.Struct, array_like=True, frozen=True):
     drained: int
 
 
-_message = msgspec.msgpack.Decoder(Header | Tick).decode
-_header = msgspec.msgpack.Decoder(Header).decode
+_message = msgspec.msgpack.Decoder(Header | Tick | AccountRecord).decode
+_header = records.header
 _snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 _head = msgspec.msgpack.Decoder(Head).decode
-_ledger = msgspec.msgpack.Decoder(Ledger).decode
+_ledger = records.ledger_of
 _clock = msgspec.msgpack.Decoder(Clock).decode
 _profile = msgspec.json.Decoder(AccountProfile).decode
 
@@ -79,7 +76,7 @@ class Journeys:
     """The step; see the module."""
 
     name = "journeys"
-    inputs: tuple[str, ...] = (topics.SNAPSHOTS.name,)
+    inputs: tuple[str, ...] = (topics.SNAPSHOTS.name, topics.RECORDS.name)
     stateful = True
 
     def __init__(self, config: StepConfig) -> None:
@@ -89,6 +86,9 @@ class Journeys:
         # What follows is derived from the rows: accounts to publish -> (from when on, wall ms; whether they
         # are to be still first), and a heap of journey ends with the earliest one in it per account.
         self._dirty: dict[Group, tuple[int, bool]] = {}
+        self._late: set[Group] = set()  # not live: those whose drain has passed, but not their waiting
+        self._regrouped: set[Group] = set()  # those in which fragments changed their contact, or moved on
+        self._records = Records(config)
         self._recovered: list[Group] = []
         self._ends: list[tuple[int, Group]] = []
         self._end: dict[Group, int] = {}
@@ -105,6 +105,10 @@ class Journeys:
             head = _head(value)
             if head.dirty:
                 self._recovered.append(group)
+                self._regrouped.add(group)
+                self._records.recovered(rows, group)
+                if head.late:
+                    self._late.add(group)
             self._arm(group, head.closes_at)
 
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
@@ -113,21 +117,31 @@ class Journeys:
         for group in self._recovered:  # their fragments may still be arriving: as if they had just joined
             self._dirty[group] = (now + self._config.settle_ms, True)
         self._recovered = []
+        self._records.begin()
         ticks: list[Tick] = []
+        outputs: list[Output] = []
         for message, value in messages:
-            if isinstance(message, Tick):
+            if isinstance(message, Header):
+                outputs += self._store(rows, message, value, now)
+            elif isinstance(message, Tick):
                 ticks.append(message)
             else:
-                self._store(rows, message, value, now)
+                outputs += self._receive(rows, message, now)
         drained = self._tick(rows, ticks, now) if ticks else False
         if self._config.live:
             due = [group for group, (since, _) in self._dirty.items() if since <= now]
         else:
-            due = list(self._dirty) if drained else []
-        return [output for group in due for output in self._publish(rows, group, version, now)]
+            due = list(self._dirty if drained else self._late)
+        for group in due:
+            if not self._records.waits(group):
+                outputs += self._publish(rows, group, version, now)
+            elif not self._config.live:
+                self._late.add(group)
+                self._put_head(rows, group, late=True)
+        return outputs
 
     def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
-        """All events of a ledger row, or the profile of a profile row, as they were sent; else nothing."""
+        """The events of a ledger, the profile of a profile row, as they were sent; answers to withdrawals."""
         value = rows.get(group, member)
         if value is None:
             return []
@@ -137,19 +151,33 @@ class Journeys:
         if member == PROFILE:
             profile = msgspec.structs.replace(_profile(value), version=unpack_version(version))
             return [self._output(topics.PROFILES.name, group, profile, _json(profile))]
+        if member == HANDED:
+            since = rows.get(group, LEDGER)  # what was told since then holds
+            anew = {(said.kind, said.key) for said in _ledger(since).said} if since is not None else set()
+            outputs = self._records.handed_over(rows, group)
+            for ledger in records.own(value):
+                said = [one for one in ledger.said if (one.kind, one.key) not in anew]
+                outputs += self._events(group, ledger, said, version)
+            return outputs
+        if is_fragment(member):
+            snapshot = _header(value)
+            return self._records.answers(rows, group, member, snapshot) if snapshot.successors else []
         return []
 
     def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
         """What only a session that had lost the partition said is taken back (`Retracts`)."""
-        ours = rows.get(group, member)
-        if member == LEDGER:
-            said = _ledger(theirs)
-            empty = Ledger(said.tenant, said.account, [], [])
-            adopted = ledgers.adopt(_ledger(ours) if ours is not None else empty, said)
+        if member == PROFILE and rows.get(group, PROFILE) is None:
+            rows.put(group, PROFILE, _json(profiles.taken_back(_profile(theirs))))
+        said = [_ledger(theirs)] if member == LEDGER else records.own(theirs) if member == HANDED else []
+        for ledger in said:
+            ours, note = rows.get(group, LEDGER), rows.get(group, HANDED)
+            known = _ledger(ours) if ours is not None else Ledger(ledger.tenant, ledger.account, [], [])
+            handed = [one for other in records.own(note) for one in other.said] if note is not None else []
+            adopted = ledgers.adopt(known, ledger, handed)
             if adopted.said:
                 rows.put(group, LEDGER, _pack(adopted))
-        elif member == PROFILE and ours is None:
-            rows.put(group, PROFILE, _json(profiles.taken_back(_profile(theirs))))
+                snapshots = (_header(v) for m, v in rows.group(group).items() if is_fragment(m))
+                self._lose(rows, group, self._erased(ledger.tenant, snapshots))
 
     @property
     def clock(self) -> int:
@@ -158,22 +186,57 @@ class Journeys:
             return 0
         return min(at for at, _ in self._clock.ticks.values())
 
-    def _store(self, rows: Rows, header: Header, value: bytes, now: int) -> None:
+    def _store(self, rows: Rows, header: Header, value: bytes, now: int) -> list[Output]:
         key_of = self._config.key_of
         group = key_of(header.tenant, "account", header.account)
-        member = key_of(header.tenant, header.identifier)
+        member = identifier_key(key_of, header.tenant, header.identifier)
         stored = rows.get(group, member)
         former = _header(stored) if stored is not None else None
         if former is not None and former.version >= header.version:
-            return
+            return []
         rows.put(group, member, value)
         if group not in self._dirty:
             self._mark(rows, group, Head(header.tenant, header.account, dirty=True))
         was_here = former is not None and not former.withdrawn
-        if was_here == header.withdrawn:  # the fragment joined or left
+        moved = was_here == header.withdrawn  # the fragment joined or left
+        if moved:
             self._dirty[group] = (now + self._config.settle_ms, True)
         elif not self._dirty.get(group, (0, False))[1]:
             self._dirty[group] = (now, False)
+        if former is not None and (header.successors or (was_here and former.parts != header.parts)):
+            self._regrouped.add(group)
+        if header.erased or header.identifier.startswith("#"):
+            self._lose(rows, group, self._erased(header.tenant, [header]))
+        if moved or header.successors or header.predecessors or self._records.waits(group):
+            return self._records.stored(rows, group, member, header, moved=moved)
+        return []
+
+    def _receive(self, rows: Rows, record: AccountRecord, now: int) -> list[Output]:
+        """Take an answer; what an account learns that has published already is published as any change."""
+        group = self._config.key_of(record.tenant, "account", record.account)
+        outputs = self._records.received(rows, group, record)
+        if record.ledger and (value := rows.get(group)) is not None:
+            self._mark(rows, group, _head(value))
+            self._dirty.setdefault(group, (now, False))
+        return outputs
+
+    def _erased(self, tenant: str, snapshots: Iterable[Header | Snapshot]) -> Erased:
+        """What these snapshots tell of as erased."""
+        telling = [s for s in snapshots if s.erased or s.identifier.startswith("#")]
+        key_of = self._config.key_of
+        fragments = frozenset(identifier_key(key_of, tenant, s.identifier) for s in telling)
+        gone = frozenset(event for snapshot in telling for event in snapshot.erased)
+        return Erased(key_of, tenant, fragments, gone)
+
+    def _lose(self, rows: Rows, group: Group, erased: Erased) -> None:
+        """Take what was erased out of the account's rows; its profile is sent again as it then is."""
+        if not erased.fragments:
+            return
+        changed = erased.rows(rows.group(group))
+        for member, value in changed.items():
+            rows.put(group, member, value)
+        if PROFILE in changed:
+            self._put_head(rows, group, digest="")
 
     def _mark(self, rows: Rows, group: Group, new: Head) -> None:
         """Note in the account's row that it is to be published; `new` is the row of an unknown account."""
@@ -181,6 +244,9 @@ class Journeys:
         head = _head(value) if value is not None else None
         if head is None or not head.dirty:
             rows.put(group, HEAD, _pack(msgspec.structs.replace(head, dirty=True) if head else new))
+
+    def _put_head(self, rows: Rows, group: Group, **changed: Any) -> None:
+        rows.put(group, HEAD, _pack(msgspec.structs.replace(_head(rows.get(group) or b""), **changed)))
 
     def _tick(self, rows: Rows, ticks: Iterable[Tick], now: int) -> bool:
         """Take ticks; True when a new drain has come from all partitions."""
@@ -227,41 +293,60 @@ class Journeys:
             return self._difference(rows, group, version, now)
         except Exception as error:  # whatever it is, the other accounts go on
             del self._dirty[group]
+            self._late.discard(group)
             return [self._refuse(rows, group, error)]
 
     def _difference(self, rows: Rows, group: Group, version: Version, now: int) -> list[Output]:
         members = rows.group(group)
         head = _head(members[HEAD])
-        account = derive(_snapshot(v) for m, v in members.items() if len(m) == _FRAGMENT_BYTES)
+        snapshots = [_snapshot(v) for m, v in members.items() if is_fragment(m)]
+        account = derive(snapshots)
         value = members.get(LEDGER)
-        before = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
+        before = stood = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
+        taken = self._taken(rows, group, members) if any(not s.withdrawn for s in snapshots) else {}
+        handed = [ledger for row in taken.values() for ledger in row.ledgers]
+        if handed:
+            handed = self._erased(head.tenant, snapshots).ledgers(handed)
+            own = [ledger for ledger in handed if ledger.account == head.account]
+            before = own[-1] if own and value is None else before  # it had gone, and comes back
         held = ledgers.holdings(account, self.clock)
-        ref = ledgers.ref(head.account, account)
-        ledger, told = ledgers.settle(before, held, ref, account.identifiers, now)
+        shown = _profile(members[PROFILE]) if group in self._regrouped and PROFILE in members else None
+        if handed or shown is not None:
+            held += changes.found(before, account, snapshots, handed, shown, self.clock or now)
+        making = Making(account, ledgers.ref(head.account, account), now)
+        ledger, told = ledgers.settle(before, held, making, handed)
         outputs = self._events(group, ledger, told, version)
-        head, sent = self._profile(head, account, version, now)
+        head, sent = self._profile(head, ledger, account, version, now)
         journeys = account.walked.journeys
         end = journeys[-1].closes_at if journeys and journeys[-1].closes_at >= self.clock else None
-        changed = {HEAD: _pack(msgspec.structs.replace(head, closes_at=end))}
-        if told:
+        changed = {HEAD: _pack(msgspec.structs.replace(head, closes_at=end, late=False))}
+        if ledger is not stood:
             changed[LEDGER] = _pack(ledger)
         if sent is not None:
             changed[PROFILE] = _json(sent)
             outputs.append(self._output(topics.PROFILES.name, group, sent, changed[PROFILE]))
         for member, value in changed.items():  # nothing can fail any more
             rows.put(group, member, value)
+        for member in taken:
+            rows.delete(group, member)
         self._arm(group, end)
+        self._late.discard(group)
+        self._regrouped.discard(group)
         if head.dirty:
             self._dirty[group] = (head.profiled + self._config.settle_ms, False)
         else:
             del self._dirty[group]
         return outputs
 
+    def _taken(self, rows: Rows, group: Group, members: Mapping[Member, bytes]) -> dict[Member, Taken]:
+        found = records.takings(members).items()
+        return {member: row for member, row in found if self._records.ready(rows, group, row)}
+
     def _profile(
-        self, head: Head, account: Account, version: Version, now: int
+        self, head: Head, ledger: Ledger, account: Account, version: Version, now: int
     ) -> tuple[Head, AccountProfile | None]:
         """The head after this, still dirty if the profile has to wait, and the profile to send, if any."""
-        content = profiles.content(head.tenant, head.account, account)
+        content = profiles.content(ledger, account, self.clock)
         digest = profiles.digest(content)
         clean = msgspec.structs.replace(head, dirty=False)
         if digest == head.digest or (account.gone and not head.profile_id):
@@ -272,7 +357,7 @@ class Journeys:
         return msgspec.structs.replace(clean, digest=digest, profile_id=sent.id, profiled=now), sent
 
     def _events(self, group: Group, ledger: Ledger, said: Iterable[Said], version: Version) -> list[Output]:
-        made = [ledgers.event(ledger, one, version) for one in said]
+        made = [ledgers.event(ledger, one, version) for one in said if not one.taken]
         return [self._output(topics.EVENTS.name, group, event, _json(event)) for event in made]
 
     def _output(self, topic: str, group: Group, event: JourneyEvent | AccountProfile, body: bytes) -> Output:

@@ -92,15 +92,18 @@ class Journey:
     def take(self, touched: Touched, person: Person | None) -> None:
         """Add the next touch."""
         self.last = touched
+        touch_type = touched.touch.type
         member = None
         if person is not None:
             member = person.progress
             if member is None:
                 member = person.progress = Progress(touched.contact)
-            member.advance(touched, None)
+            if member.by_type.get(touch_type, member.any):
+                member.advance(touched, None)
         progress = self.progress
-        progress.advance(touched, member)
-        moment = MOMENT_OF.get(touched.touch.type)
+        if progress.by_type.get(touch_type, progress.any):
+            progress.advance(touched, member)
+        moment = MOMENT_OF.get(touch_type)
         if moment is None or moment.name in self.moments:
             return
         order = progress.reached.get(PURCHASE)

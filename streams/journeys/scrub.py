@@ -1,0 +1,85 @@
+"""Takes what was erased out of what an account remembers of what it told.
+
+What was told stays told, but loses the person: the ids of erased events, the identifiers of erased fragments
+and the contact that they belonged to, names. The id of a contact in a natural key stays, so that the event
+can be taken back; it is a keyed hash, and resolves to nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.events import AccountProfile, Member
+from schemas.keys import event_key, identifier_key
+from streams.core import Member as Row
+from streams.journeys.ledger import Ledger, Ref, Said
+from streams.journeys.records import HANDED, LEDGER, PROFILE, handed, ledger_of, takings
+
+_pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+_profile = msgspec.json.Decoder(AccountProfile).decode
+
+
+class Erased(NamedTuple):
+    """What was erased, as keyed hashes."""
+
+    key_of: Callable[..., bytes]
+    tenant: str
+    fragments: frozenset[bytes]
+    events: frozenset[bytes]
+
+    def ledger(self, ledger: Ledger) -> Ledger:
+        """The ledger without it."""
+        return msgspec.structs.replace(
+            ledger,
+            refs=[_nameless(ref) for ref in ledger.refs],
+            said=[self._said(said) for said in ledger.said],
+        )
+
+    def ledgers(self, ledgers: Iterable[Ledger]) -> list[Ledger]:
+        """These ledgers without it."""
+        return [self.ledger(ledger) for ledger in ledgers]
+
+    def rows(self, members: Mapping[Row, bytes]) -> dict[Row, bytes]:
+        """Those of an account's rows that held some of it, without it."""
+        changed: dict[Row, bytes] = {}
+        if (value := members.get(LEDGER)) is not None:
+            changed[LEDGER] = _pack(self.ledger(ledger_of(value)))
+        if (value := members.get(HANDED)) is not None:
+            note = handed(value)
+            changed[HANDED] = _pack(msgspec.structs.replace(note, ledgers=self.ledgers(note.ledgers)))
+        for member, row in takings(members).items():
+            changed[member] = _pack(msgspec.structs.replace(row, ledgers=self.ledgers(row.ledgers)))
+        if (value := members.get(PROFILE)) is not None:
+            changed[PROFILE] = _json(self.profile(_profile(value)))
+        return {member: value for member, value in changed.items() if value != members[member]}
+
+    def profile(self, profile: AccountProfile) -> AccountProfile:
+        """The profile without it, and without all names of causes: the next one tells those that remain."""
+        for journey in profile.journeys:
+            for stage in journey.stages:
+                stage.caused_by = []
+        members = [self._member(member) for member in profile.members]
+        name = profile.name if profile.keys else ""
+        return msgspec.structs.replace(profile, name=name, members=members)
+
+    def _said(self, said: Said) -> Said:
+        if said.cause and event_key(self.key_of, self.tenant, said.source, said.cause) in self.events:
+            said = msgspec.structs.replace(said, cause="", source="")
+        if self._theirs(said.identifiers):
+            said = msgspec.structs.replace(said, contact="", identifiers=[])
+        return said
+
+    def _member(self, member: Member) -> Member:
+        if self._theirs(member.identifiers):
+            return msgspec.structs.replace(member, name="", identifiers=[])
+        return member
+
+    def _theirs(self, identifiers: Iterable[str]) -> bool:
+        return any(identifier_key(self.key_of, self.tenant, i) in self.fragments for i in identifiers)
+
+
+def _nameless(ref: Ref) -> Ref:
+    """An account without keys has the name of a person."""
+    return ref if ref.keys or not ref.name else msgspec.structs.replace(ref, name="")

@@ -1,0 +1,479 @@
+"""Fragments move between accounts: what is told then, what is not told twice, what a crash owes."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas import topics
+from schemas.internal import AccountRecord, Part, Snapshot, Tick
+from streams.core import Output, Record, Rows
+from streams.journeys.records import ANSWERS, HANDED, LEDGER, TAKEN
+from streams.session import Session, pack_version
+from tests.unit.test_journeys_given import (
+    DAY,
+    KEY_OF,
+    START,
+    TENANT,
+    Driven,
+    events,
+    folded,
+    fragment,
+    gone,
+    of,
+    profiles,
+    touch,
+)
+
+JANE, BRAM, DOMAIN = "email:jane@acme.nl", "email:bram@acme.nl", "domain:acme.nl"
+FIRM, OTHER, PERSON = "afirm", "aother", "ajane"  # the account of kind person of contact "cjane" is "ajane"
+
+_record = msgspec.msgpack.Decoder(AccountRecord).decode
+
+
+def at(account: str, snapshot: Snapshot, came: dict[str, int] | None = None) -> Snapshot:
+    """The snapshot, of this account; `came`: from which accounts, by withdrawals of which version."""
+    snapshot.account = account
+    snapshot.predecessors = {name: pack_version(1, 1, seq) for name, seq in (came or {}).items()}
+    return snapshot
+
+
+def left(account: str, identifier: str, seq: int, *successors: str) -> Snapshot:
+    snapshot = gone(identifier, seq)
+    snapshot.account, snapshot.successors = account, list(successors)
+    return snapshot
+
+
+def moved(identifier: str, origin: str, to: str, *parts: Part, seq: int) -> list[Snapshot]:
+    """What FRAGMENTS says when a fragment moves as a whole."""
+    return [left(origin, identifier, seq, to), at(to, fragment(identifier, *parts, seq=seq), {origin: seq})]
+
+
+def answers(outputs: list[Output]) -> list[AccountRecord]:
+    return [_record(o.value or b"") for o in outputs if o.topic == topics.RECORDS.name]
+
+
+def group(account: str) -> bytes:
+    return KEY_OF(TENANT, "account", account)
+
+
+def told(outputs: list[Output], account: str) -> list[str]:
+    return [e["type"] for e in events(outputs) if e["subject"] == account]
+
+
+def only(outputs: list[Output], event_type: str) -> dict[str, Any]:
+    (found,) = [e for e in events(outputs) if e["type"] == event_type]
+    return found
+
+
+def stages(outputs: list[Output]) -> list[tuple[tuple[str, str, str], tuple[str, list[str], str | None]]]:
+    """The stages that hold after these outputs, by subject, kind and natural key."""
+    return [(key, value) for key, value in folded(outputs).items() if key[1] == "stage"]
+
+
+def deliver(given: Driven, outputs: list[Output]) -> list[Output]:
+    """Feed the answers among these outputs."""
+    return given.feed(*answers(outputs))
+
+
+JANES = (touch(START), touch(START + DAY, "demo_requested"))
+
+
+def published() -> Driven:
+    """Jane's own account and a firm with Bram, both told of."""
+    given = Driven()
+    given.feed(at(PERSON, fragment(JANE, of("cjane", *JANES))))
+    given.feed(at(FIRM, fragment(BRAM, of("cbram", touch(START + 2 * DAY)))), at(FIRM, fragment(DOMAIN)))
+    given.drain()
+    return given
+
+
+# ---- an account becomes part of another
+
+
+def test_after_a_merge_nothing_is_told_twice():
+    given = Driven()
+    given.feed(at(PERSON, fragment(JANE, of("cjane", *JANES))))
+    given.drain()
+    sent = given.feed(
+        *moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2),
+        at(FIRM, fragment(DOMAIN)),
+    )
+    (answer,) = answers(sent)
+    assert (answer.account, answer.predecessor, answer.version) == (FIRM, PERSON, pack_version(1, 1, 2))
+    deliver(given, sent)
+    sent = given.drain()
+    assert told(sent, FIRM) == ["account_merged"]
+    assert told(sent, PERSON) == []
+    assert [(p["subject"], p["gone"]) for p in profiles(sent)] == [(PERSON, True), (FIRM, False)]
+    event = only(sent, "account_merged")
+    assert (event["kind"], event["natural_key"]) == ("account_change", PERSON)
+    assert event["details"] == {"from": PERSON, "into": FIRM, "journeys": {f"{PERSON}.1": f"{FIRM}.1"}}
+
+
+def test_after_a_merge_true_differences_are_told():
+    given = published()
+    sent = given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2))
+    deliver(given, sent)
+    sent = given.drain()
+    assert told(sent, FIRM) == ["account_merged", "journey_opened", "stage_corrected"]
+    corrected = only(sent, "stage_corrected")
+    assert corrected["details"]["was"] == "2025-01-03T00:00:00Z"
+    assert corrected["details"]["now"] == "2025-01-01T00:00:00Z"
+    (firm,) = [p for p in profiles(sent) if p["subject"] == FIRM]
+    assert [(s["stage"], s["corrected"]) for s in firm["journeys"][0]["stages"]] == [
+        ("awareness", True),
+        ("evaluation", False),
+    ]
+    assert given.drain() == []
+
+
+def test_what_was_taken_over_is_corrected_and_taken_back_by_who_took_it():
+    given = published()
+    evaluation = next(e for e in events(given.sent) if e["natural_key"] == "1/evaluation")
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    given.drain()
+    given.feed(at(FIRM, fragment(JANE, of("cjane", JANES[0]), seq=3), {PERSON: 2}))
+    (back,) = events(given.drain())
+    assert (back["subject"], back["natural_key"], back["retracted"]) == (FIRM, "1/evaluation", True)
+    assert back["corrects"] == evaluation["id"]
+
+
+def test_only_the_account_that_told_something_says_it_again():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    given.drain()
+    ids = {event["id"] for event in events(given.sent) if event["subject"] == PERSON}
+    version = pack_version(1, 9, 9)
+    again = given.step.outputs(given.rows, group(PERSON), HANDED, version)
+    assert {event["id"] for event in events(again)} == ids
+    firm = given.step.outputs(given.rows, group(FIRM), LEDGER, version)
+    assert {event["subject"] for event in events(firm)} == {FIRM}
+    assert "1/evaluation" not in {event["natural_key"] for event in events(firm)}
+
+
+def test_an_account_that_goes_on_answers_with_nothing_and_takes_back_what_left():
+    given = Driven()
+    given.feed(
+        at(OTHER, fragment(JANE, of("cjane", *JANES))), at(OTHER, fragment(BRAM, of("cbram", touch(START))))
+    )
+    given.drain()
+    sent = given.feed(*moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=2))
+    assert [answer.ledger for answer in answers(sent)] == [b""]
+    deliver(given, sent)
+    sent = given.drain()
+    assert "account_merged" not in told(sent, FIRM)
+    assert "stage_entered" in told(sent, FIRM)
+    assert {e["natural_key"] for e in events(sent) if e["subject"] == OTHER and e.get("retracted")} == {
+        "1/evaluation",
+        "cjane/1",
+    }
+
+
+def test_an_account_that_was_never_told_of_has_nothing_to_hand_over():
+    given = Driven()
+    given.feed(at(PERSON, fragment(JANE, of("cjane", *JANES))))
+    sent = given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2))
+    assert [answer.ledger for answer in answers(sent)] == [b""]
+    deliver(given, sent)
+    assert "account_merged" not in told(given.drain(), FIRM)
+
+
+def test_an_unknown_account_answers():
+    given = Driven()
+    (answer,) = answers(given.feed(left(PERSON, JANE, 4, FIRM)))
+    assert (answer.account, answer.predecessor, answer.ledger) == (FIRM, PERSON, b"")
+
+
+def test_the_last_fragment_that_leaves_takes_the_ledger_along_and_a_second_request_gets_nothing():
+    given = Driven()
+    given.feed(
+        at(OTHER, fragment(JANE, of("cjane", *JANES))), at(OTHER, fragment(BRAM, of("cbram", touch(START))))
+    )
+    given.drain()
+    (first,) = answers(given.feed(left(OTHER, JANE, 2, FIRM)))
+    (last,) = answers(given.feed(left(OTHER, BRAM, 2, "athird")))
+    (again,) = answers(given.feed(left(OTHER, JANE, 3, FIRM)))
+    (same,) = answers(given.feed(left(OTHER, BRAM, 3, "athird")))
+    assert [bool(answer.ledger) for answer in (first, last, again, same)] == [False, True, False, True]
+
+
+def test_an_account_to_which_fragments_come_back_begins_anew():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    given.drain()
+    deliver(given, given.feed(*moved(JANE, FIRM, PERSON, of("cjane", *JANES), seq=3)))
+    sent = given.drain()
+    assert told(sent, PERSON) == [
+        "journey_opened",
+        "contact_identified",
+        "stage_entered",
+        "stage_entered",
+    ]
+    split = only(sent, "account_split")
+    assert (split["subject"], split["details"]) == (FIRM, {"from": FIRM, "into": PERSON, "keys": []})
+    assert {(subject, key) for (subject, _, key), _ in stages(given.sent)} == {
+        (PERSON, "1/awareness"),
+        (PERSON, "1/evaluation"),
+        (FIRM, "1/awareness"),
+    }
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=4)))
+    assert "account_merged" in told(given.drain(), FIRM)
+
+
+def test_two_accounts_that_swap_fragments_lose_and_repeat_nothing():
+    given = Driven()
+    brams = (touch(START + 2 * DAY, "catalogue_requested"),)
+    given.feed(at(FIRM, fragment(JANE, of("cjane", *JANES))), at(OTHER, fragment(BRAM, of("cbram", *brams))))
+    given.drain()
+    sent = given.feed(
+        *moved(JANE, FIRM, OTHER, of("cjane", *JANES), seq=2),
+        *moved(BRAM, OTHER, FIRM, of("cbram", *brams), seq=2),
+    )
+    deliver(given, sent)
+    sent = given.drain()
+    assert {p["subject"] for p in profiles(sent)} == {FIRM, OTHER}
+    held = {(subject, key, cause) for (subject, _, key), (_, (cause,), _) in stages(given.sent)}
+    assert held == {
+        (FIRM, "1/awareness", brams[0].event_id),
+        (FIRM, "1/consideration", brams[0].event_id),
+        (FIRM, "1/evaluation", JANES[1].event_id),  # counts for the other one now: `account_merged`
+        (OTHER, "1/awareness", JANES[0].event_id),
+    }
+    assert only(sent, "account_merged")["details"]["into"] == OTHER
+
+
+def test_what_is_handed_to_an_account_that_has_ceased_goes_on():
+    given = published()
+    first = given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2))
+    second = given.feed(*moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=3))  # before the first answer
+    assert [answer.ledger for answer in answers(second)] == [b""]
+    third = deliver(given, first)
+    (passed,) = answers(third)
+    assert (passed.account, passed.predecessor, bool(passed.ledger)) == (FIRM, OTHER, True)
+    deliver(given, second)
+    deliver(given, third)
+    sent = given.drain()
+    assert told(sent, FIRM) == ["account_merged", "journey_opened", "stage_corrected"]
+    assert only(sent, "account_merged")["details"]["from"] == PERSON
+
+
+def test_an_account_that_gets_its_own_ledger_back_goes_on_where_it_was():
+    given = published()
+    first = given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2))
+    deliver(given, first)
+    second = given.feed(*moved(JANE, OTHER, PERSON, of("cjane", *JANES), seq=3))
+    deliver(given, second)
+    assert events(given.drain()) == []
+    given.feed(at(PERSON, fragment(JANE, of("cjane", JANES[0]), seq=4), {OTHER: 3}))
+    assert told(given.drain(), PERSON) == ["stage_corrected"]
+
+
+# ---- waiting
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_run_an_account_that_waits_is_published_when_the_last_answer_comes(restart: bool):
+    given = published()
+    asked = given.feed(
+        *moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2),
+        left(OTHER, BRAM, 2, FIRM),
+        at(FIRM, fragment(BRAM, of("cbram", touch(START + 2 * DAY)), seq=2), {OTHER: 2}),
+    )
+    one, two = answers(asked)
+    assert told(given.drain(), FIRM) == []
+    if restart:
+        given = given.restarted()
+    assert given.feed(one) == []
+    assert "account_merged" in told(given.feed(two), FIRM)
+    assert given.feed(one, two) == []
+
+
+def test_live_an_account_that_waits_stays_dirty_until_it_is_answered():
+    given = Driven(live=True)
+    _, snapshot = moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)
+    given.feed(snapshot)
+    assert given.feed(now=START + 60_000) == []
+    answer = AccountRecord(TENANT, FIRM, PERSON, KEY_OF(TENANT, JANE), pack_version(1, 1, 2), b"")
+    assert "stage_entered" in told(given.feed(answer, now=START + 60_001), FIRM)
+
+
+def test_an_answer_to_an_earlier_withdrawal_does_not_do():
+    given = Driven(live=True)
+    given.feed(at(FIRM, fragment(JANE, of("cjane", *JANES), seq=4), {PERSON: 4}))
+    answer = AccountRecord(TENANT, FIRM, PERSON, KEY_OF(TENANT, JANE), pack_version(1, 1, 2), b"")
+    assert given.feed(answer, now=START + 60_000) == []
+    later = msgspec.structs.replace(answer, version=pack_version(1, 1, 5))  # the withdrawal said again
+    assert told(given.feed(later, now=START + 60_001), FIRM)
+
+
+def test_an_answer_that_comes_before_its_snapshot_is_kept():
+    given = published()
+    withdrawal, snapshot = moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)
+    deliver(given, given.feed(withdrawal))
+    assert told(given.drain(), FIRM) == []  # its snapshot has not come: what was told is not taken up yet
+    given = given.restarted()
+    given.feed(snapshot)
+    assert told(given.drain(), FIRM) == ["account_merged", "journey_opened", "stage_corrected"]
+
+
+def test_nobody_waits_for_itself_nor_for_a_fragment_that_left_again():
+    given = Driven()
+    given.feed(at(FIRM, fragment(JANE, of("cjane", *JANES), seq=2), {FIRM: 2}))
+    assert told(given.drain(), FIRM)
+    given.feed(at(FIRM, fragment(BRAM, of("cbram", *JANES), seq=2), {PERSON: 2}), left(FIRM, BRAM, 3))
+    given.feed(at(FIRM, fragment(JANE, of("cjane", JANES[0]), seq=3)))
+    assert told(given.drain(), FIRM)
+
+
+def test_answers_of_a_fragment_that_left_are_forgotten():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    given.drain()
+    assert any(m.startswith(ANSWERS) for m in given.rows.group(group(FIRM)))
+    given.feed(left(FIRM, JANE, 3))
+    assert not any(m.startswith((ANSWERS, TAKEN)) for m in given.rows.group(group(FIRM)))
+
+
+# ---- crashes
+
+
+def scenario() -> list[list[Snapshot | Tick]]:
+    """Two runs: two accounts are told of, then one becomes part of the other."""
+    return [
+        [
+            at(PERSON, fragment(JANE, of("cjane", *JANES))),
+            at(FIRM, fragment(BRAM, of("cbram", touch(START + 2 * DAY)))),
+        ],
+        [Tick(0, START, 1)],
+        [left(PERSON, JANE, 2, FIRM)],
+        [at(FIRM, fragment(JANE, of("cjane", *JANES), seq=2), {PERSON: 2}), Tick(0, START, 2)],
+    ]
+
+
+class Crashing:
+    """A partition whose session dies between the effects that `dies` says, and is followed by another one."""
+
+    def __init__(self, dies: Callable[[], bool]) -> None:
+        self.dies = dies
+        self.changelog: list[tuple[bytes, bytes]] = []
+        self.sent: list[Output] = []
+        self.records: list[Record] = []
+        self.epoch = 0
+        self.session = self.begin()
+
+    def begin(self) -> Session:
+        while True:
+            self.epoch += 1
+            session = Session(Driven().step, generation=1, partition=0)
+            session.claimed(self.epoch)
+            work = session.recovered(self.changelog)
+            if self.effects(work.rows, work.outputs):
+                session.sent(work)
+                return session
+
+    def effects(self, rows: list[tuple[bytes, bytes]], outputs: list[Output]) -> bool:
+        for row in rows:  # a work whose rows are there in part is done again
+            self.changelog.append(row)
+            if self.dies():
+                return False
+        for output in outputs:
+            if self.dies():
+                return False
+            self.sent.append(output)
+        return not self.dies()
+
+    def take(self, records: list[Record]) -> None:
+        """Until it is committed, a batch comes again."""
+        while True:
+            start = len(self.sent)
+            work = self.session.work(records, START)
+            done = self.effects(work.rows, work.outputs)
+            if done:
+                self.session.sent(work)
+            else:
+                self.session = self.begin()
+            self.records += [
+                Record(o.topic, 0, 0, 0, o.key, o.value)
+                for o in self.sent[start:]
+                if o.topic == topics.RECORDS.name
+            ]
+            if done:
+                return
+
+    def run(self) -> None:
+        pack = msgspec.msgpack.encode
+        for batch in scenario():
+            self.take([Record(topics.SNAPSHOTS.name, 0, 0, 0, b"", pack(message)) for message in batch])
+        while self.records:
+            self.take([self.records.pop(0)])
+
+
+def outcome(sent: list[Output]) -> Any:
+    """What holds, what was told of stages by which account, and what is shown."""
+    told = {(e["subject"], *e["caused_by"], e["natural_key"]) for e in events(sent) if e["kind"] == "stage"}
+    shown = {p["subject"]: (p["gone"], p["touches"], p["stage_since"]) for p in profiles(sent)}
+    return folded(sent), told, shown
+
+
+def test_a_crash_between_any_two_effects_changes_nothing():
+    calls = 0
+
+    def count() -> bool:
+        nonlocal calls
+        calls += 1
+        return False
+
+    calm = Crashing(count)
+    calm.run()
+    assert "account_merged" in told(calm.sent, FIRM)
+    assert told(calm.sent, FIRM).count("stage_entered") == 1  # Bram's; Jane's were told
+    for moment in range(1, calls + 1):
+        left_to_go = moment
+
+        def die() -> bool:
+            nonlocal left_to_go
+            left_to_go -= 1
+            return left_to_go == 0
+
+        crashed = Crashing(die)
+        crashed.run()
+        assert outcome(crashed.sent) == outcome(calm.sent), moment
+
+
+def test_crashes_at_random_change_nothing():
+    calm = Crashing(lambda: False)
+    calm.run()
+    for seed in range(60):
+        rng = random.Random(seed)
+        crashed = Crashing(lambda rng=rng: rng.random() < 0.04)
+        crashed.run()
+        assert outcome(crashed.sent) == outcome(calm.sent), seed
+
+
+def test_what_only_a_lost_session_handed_over_is_taken_back():
+    given, lost = Driven(), published()
+    lost.feed(left(PERSON, JANE, 2, FIRM))
+    for member, theirs in lost.rows.group(group(PERSON)).items():
+        given.step.adopt(given.rows, group(PERSON), member, theirs)
+    given.rows.keep()
+    version = pack_version(1, 1, 9)
+    anew = [
+        o
+        for m in given.rows.group(group(PERSON))
+        for o in given.step.outputs(given.rows, group(PERSON), m, version)
+    ]
+    assert {key for key in folded(lost.sent + anew) if key[0] == PERSON} == set()
+
+
+def test_rows_of_a_merge_are_bounded():
+    given = published()
+    for seq in range(2, 12, 2):
+        deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=seq)))
+        deliver(given, given.feed(*moved(JANE, FIRM, PERSON, of("cjane", *JANES), seq=seq + 1)))
+        given.drain()
+    rows: Rows = given.rows
+    assert len(rows.group(group(PERSON))) <= 6  # head, ledger, profile, Jane, answers, handed
+    assert len(rows.group(group(FIRM))) <= 7  # and the domain, Bram; but nothing was handed over
