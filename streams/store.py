@@ -241,7 +241,8 @@ class Disk:
             raise
 
     def close(self) -> None:
-        """Close the file, once what is under way has ended."""
+        """Close the file, once what is under way has ended; the log, which holds older rows, ends empty."""
+        self._now(self._all, "PRAGMA wal_checkpoint(TRUNCATE)", ())
         self._now(self._connection.close)
         self._thread.shutdown()
 
@@ -250,6 +251,7 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased from a row is gone from the file
     connection.executescript(_SCHEMA)
     return connection
 

@@ -6,23 +6,52 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from time import time
+from time import monotonic, sleep, time
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.times import from_rfc3339, rfc3339
+from schemas.topics import VALID
 from schemas.touchpoint import FACT_TYPES
 from streams import topics
 from streams.clickhouse import connect, migrate
 from streams.embedded import Stack, StackError, free_port
 from streams.run import INPUTS, Progress, Run, Worked, Workers, state_file
 from streams.settings import Settings
+from streams.sink.forgetting import purge
+from streams.sink.insert import Server
+from streams.sink.propose import propose
 from streams.store import Disk
 
 EMBEDDED_PARTITIONS = 8  # where JOURNEYS_PARTITIONS says nothing else
 EARLIEST, TOO_LATE = from_rfc3339("2000-01-01T00:00:00Z"), from_rfc3339("9999-01-01T00:00:00Z")  # ms
 STATEFUL = ("fragments", "identity", "journeys")
+CLEAR_SECONDS = 10.0  # for queries to let go of files that held what is erased; they take milliseconds
+
+# Accepted so far. An erased touch counts as well; so does one that came to ClickHouse when it was erased
+# already, unless FRAGMENTS refused it: the offset of such a dead letter tells of which event it is.
+_APPLIED = """
+SELECT
+    (
+        SELECT uniqExact(event_key) FROM (
+            SELECT event_key FROM touchpoints
+            UNION ALL
+            SELECT event_key FROM erased_touchpoints FINAL
+            WHERE held OR -1 - toInt64(bitShiftRight(event_key, 16)) NOT IN (
+                SELECT offset FROM dead_letters WHERE topic = {valid: String} AND reason = 'erased'
+            )
+        )
+    ) + (SELECT count() FROM v_assertions) + (SELECT count() FROM v_privacy_requests)
+"""
+_LATEST = """
+SELECT toUnixTimestamp64Milli(max(at)) FROM (
+    SELECT occurred_at AS at FROM v_touchpoints
+    UNION ALL SELECT said_at FROM v_assertions
+    UNION ALL SELECT occurred_at FROM v_privacy_requests
+)
+WHERE toUnixTimestamp64Milli(at) <= {now: Int64}
+"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +59,7 @@ class Summary:
     """What a run did, and what holds afterwards. `lines = applied + duplicates + dead_letters`."""
 
     lines: int  # without blank ones
-    applied: int  # new distinct (tenant, source, event_id)
+    applied: int  # new distinct (tenant, source, event_id), statements of people and privacy requests
     duplicates: int
     dead_letters: int  # distinct input records refused
     unattributed: int  # touches with neither contact nor account, of all runs on this data directory
@@ -86,7 +115,9 @@ def run_lines(
                 before = found.applied()
                 run = Run(stack, workers, settings, tell)
                 worked = ended.watched(run.go(lines, lambda: max(found.clock(as_of), facts.clock)))
+                propose(Server(dsn), int(time() * 1000))
                 summary = found.summary(worked, before)
+                clear(client)
         finally:
             workers.stop()
         facts.drained(stack.generation, worked.at)
@@ -176,19 +207,15 @@ class _Found:
         return self._client.query(sql, parameters=parameters).result_rows[0][0]
 
     def applied(self) -> int:
-        """Distinct touchpoints so far."""
-        return int(self._one("SELECT count() FROM v_touchpoints"))
+        """Distinct touchpoints so far, those erased too, and what people said and asked."""
+        return int(self._one(_APPLIED, valid=VALID.name))
 
     def clock(self, as_of: int | None) -> int:
         """T at the end, in ms; 0 while nothing was ever accepted."""
         if as_of is not None:
             return as_of
         now = int(time() * 1000)
-        latest = self._one(
-            "SELECT toUnixTimestamp64Milli(max(occurred_at)) FROM v_touchpoints"
-            " WHERE toUnixTimestamp64Milli(occurred_at) <= {now: Int64}",
-            now=now,
-        )
+        latest = self._one(_LATEST, now=now)
         return int(latest) or (now if self.applied() else 0)
 
     def summary(self, worked: Worked, before: int) -> Summary:
@@ -197,11 +224,14 @@ class _Found:
         dead = int(
             self._one(
                 "SELECT count() FROM v_dead_letters WHERE generation = {generation: UInt64}"
-                " AND topic IN {inputs: Array(String)}",
+                " AND (topic IN {inputs: Array(String)} OR topic = {valid: String} AND reason = 'erased')",
                 generation=self._generation,
                 inputs=sorted(INPUTS),
+                valid=VALID.name,
             )
         )
+        # A touch may be in ClickHouse before it is refused as erased: it is no accepted one then.
+        applied = min(applied, worked.lines - dead)
         unattributed = self._one(
             "SELECT count() FROM v_touchpoints WHERE contact_id = '' AND account_id = ''"
             " AND type NOT IN {facts: Array(String)}",
@@ -222,6 +252,18 @@ class _Found:
             events_per_second=round(worked.lines / worked.seconds, 1) if worked.seconds else 0.0,
             as_of=rfc3339(worked.at) if worked.at else "",
         )
+
+
+def clear(client: Client) -> None:
+    """Take files that held what is erased off the disk, also those that were being read when it was."""
+    if not client.query("SELECT 1 FROM erasures LIMIT 1").result_rows:
+        return
+    parts = "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase() AND NOT active"
+    until = monotonic() + CLEAR_SECONDS
+    while (tables := client.query(parts).result_rows) and monotonic() < until:
+        for (table,) in tables:
+            client.command(purge(table))
+        sleep(0.01)
 
 
 def parse_as_of(text: str) -> int:

@@ -114,6 +114,7 @@ CREATE TABLE IF NOT EXISTS erasures (
     since Array(Int64) COMMENT 'begin of each period, ms since 1970; 0: since ever',
     until Array(Int64) COMMENT 'end of each period, ms since 1970, itself not in it',
     gone Bool COMMENT 'true: nothing later is known of the identifier',
+    keeps Array(String) COMMENT 'contacts it still belongs to',
     contacts Array(String) COMMENT 'contacts it belonged to before, and no longer does',
     person Bool COMMENT 'true: a person''s own identifier, not a device''s',
     kept_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'when the row was written'

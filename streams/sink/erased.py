@@ -4,7 +4,7 @@ A map row tells it (`MapRow.erased`). Of an identifier is erased what is dated i
 it beside a contact that it no longer belongs to; and, where nothing later is known of it, whatever names it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,8 +12,10 @@ from typing import Final
 import msgspec
 
 from schemas.identity import MapRow
+from schemas.internal import STRONG_KINDS, kind_of
 from schemas.keys import event_key, identifier_key
 from schemas.times import from_rfc3339
+from streams.core import Record
 
 EVER: Final = 0  # ms; before everything, and what has no time of its own is dated so
 NEVER_ENDS: Final = (1 << 63) - 1
@@ -33,6 +35,7 @@ class Erasure:
     version: int
     periods: tuple[Period, ...]
     gone: bool  # nothing later is known of it
+    keeps: frozenset[str] = frozenset()  # contacts that it still belongs to
     contacts: frozenset[str] = frozenset()  # that it belonged to before, and no longer does
     person: bool = False  # a person's own identifier, not a device's
 
@@ -58,17 +61,6 @@ def number(version: Sequence[int]) -> int:
     """
     generation, epoch, seq = version
     return generation << 128 | epoch << 64 | seq
-
-
-def tells(values: Collection[bytes | None]) -> tuple[list[MapRow], list[MapRow]]:
-    """The map rows that tell of erasures and, where there are any, the others; none that cannot be read."""
-    if not any(value and ERASED_MARK in value for value in values):
-        return [], []
-    rows: list[MapRow] = []
-    for value in filter(None, values):
-        with suppress(msgspec.DecodeError):
-            rows.append(_map(value))
-    return [row for row in rows if row.erased], [row for row in rows if not row.erased]
 
 
 def contacts_of(row: MapRow) -> frozenset[str]:
@@ -101,6 +93,29 @@ class Erased:
         """What stands for an event where its source is not told."""
         return short(self._key_of(tenant, "cause", event_id))
 
+    def news(self, records: Iterable[Record]) -> list[Erasure]:
+        """The erasures that records of the map tell of, and known ones of which they tell more.
+
+        Older rows of an erased identifier tell whose it was.
+        """
+        found: dict[int, Erasure] = {}
+        others: list[Record] = []
+        for record in records:
+            row = _row(record) if ERASED_MARK in (record.value or b"") else None
+            if row is None or not row.erased:
+                others.append(record)
+                continue
+            told = self.told(row)
+            known = found.get(told.key) or self._identifiers.get(told.key)
+            found[told.key] = told if known is None else joined(known, told)
+        for record in others:
+            key = short(record.key or b"")
+            known = found.get(key) or self._identifiers.get(key)
+            row = _row(record) if known is not None else None
+            if known is not None and row is not None and number(row.version) < known.version:
+                found[key] = before(known, contacts_of(row), kind_of(row.identifier) in STRONG_KINDS)
+        return list(found.values())
+
     def told(self, row: MapRow) -> Erasure:
         """The erasure that a map row tells of."""
         periods = tuple(
@@ -110,22 +125,20 @@ class Erased:
             )
             for period in row.erased
         )
+        key, version = self.key(row.tenant, row.identifier), number(row.version)
         gone = row.identifier.startswith("#")
-        return Erasure(row.tenant, self.key(row.tenant, row.identifier), number(row.version), periods, gone)
+        return Erasure(row.tenant, key, version, periods, gone, keeps=contacts_of(row))
 
     def learn(self, erasure: Erasure) -> bool:
         """Remember it; False where it was known already. Contacts add up."""
         known = self._identifiers.get(erasure.key)
         if known is not None:
-            latest = max(known, erasure, key=lambda one: one.version)
-            erasure = replace(
-                latest, contacts=known.contacts | erasure.contacts, person=known.person or erasure.person
-            )
+            erasure = joined(known, erasure)
             if erasure == known:
                 return False
         self._identifiers[erasure.key] = erasure
         for account in persons(erasure):
-            until = max(until for _, until in erasure.periods)
+            until = NEVER_ENDS if erasure.gone else max(until for _, until in erasure.periods)
             self._persons[account] = max(self._persons.get(account, 0), until)
         return True
 
@@ -168,6 +181,26 @@ class Erased:
             pairs = [pair for pair in zip(event_ids, keys, strict=True) if pair[1] not in self._events]
             return [name for name, _ in pairs], [key for _, key in pairs]
         return list(event_ids), keys
+
+
+def joined(one: Erasure, other: Erasure) -> Erasure:
+    """Both: the later holds, and what is known of before adds up."""
+    latest = max(one, other, key=lambda erasure: erasure.version)
+    contacts = (one.contacts | other.contacts | one.keeps | other.keeps) - latest.keeps
+    return replace(latest, contacts=contacts, person=one.person or other.person)
+
+
+def before(erasure: Erasure, contacts: Iterable[str], person: bool) -> Erasure:
+    """With contacts that older rows of the map tell of."""
+    former = (erasure.contacts | set(contacts)) - erasure.keeps - {""}
+    return replace(erasure, contacts=former, person=erasure.person or person)
+
+
+def _row(record: Record) -> MapRow | None:
+    """The map row; none where it cannot be read: that is said where it is planned."""
+    with suppress(msgspec.DecodeError):
+        return _map(record.value) if record.value else None
+    return None
 
 
 def persons(erasure: Erasure) -> list[str]:

@@ -53,7 +53,7 @@ def former_contacts(erasures: Collection[Erasure]) -> str:
 
 
 KNOWN: Final = (
-    "SELECT tenant, identifier_key, version, since, until, gone, contacts, person,"
+    "SELECT tenant, identifier_key, version, since, until, gone, keeps, contacts, person,"
     " kept_at > now() - INTERVAL 1 HOUR AS fresh FROM erasures FINAL"
 )
 KNOWN_EVENTS: Final = "SELECT DISTINCT caused_key FROM erased_touchpoints"

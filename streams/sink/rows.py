@@ -42,12 +42,13 @@ _result = msgspec.json.Decoder(PrivacyResult).decode
 def plan(records: Iterable[Record], erased: Erased, habits: Habits | None = None) -> Plan:
     """Rows for the records of the topics that an analyst can ask about; other topics raise KeyError.
 
-    A deleted row of a compacted topic and what nobody asks about on `touchpoints.valid` give none.
+    A deleted row of a compacted topic and what nobody asks about on `touchpoints.valid` give none. Touches
+    come first: `erased` learns of those that are erased, which nothing may name as a cause.
     `habits`: how identifiers in refused records are spelled.
     """
     planned, planner = Plan(), _Planner(erased, habits or Habits())
     links: dict[int, Block] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: record.topic != VALID.name):
         if record.topic == EVIDENCE.name and not record.value:
             link = short(record.key or b"")
             links.pop(link, None)
@@ -132,7 +133,9 @@ class _Planner:
         key = erased.key(tenant, touch.identifier)
         event = erased.event(tenant, touch.source, touch.event_id)
         if erased.touch(key, at):
-            return "erased_touchpoints", (tenant, event, erased.cause(tenant, touch.event_id), 0)
+            cause = erased.cause(tenant, touch.event_id)
+            erased.forget_events([cause])
+            return "erased_touchpoints", (tenant, event, cause, 0)
         strong, strong_keys = erased.allowed(tenant, touch.strong, at)
         weak, weak_keys = erased.allowed(tenant, touch.weak, at)
         content, commerce, campaign = touch.content.get, touch.commerce.get, touch.campaign.get

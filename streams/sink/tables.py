@@ -38,7 +38,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "assertions": "tenant event_id precedence assertion a b a_key b_key said_at said_by",
         "privacy_results": """
             tenant request_id version request occurred_at result counts contact_ids emitted_at""",
-        "erasures": "tenant identifier_key version since until gone contacts person",
+        "erasures": "tenant identifier_key version since until gone keeps contacts person",
         "erased_touchpoints": "tenant event_key caused_key held",
         "merge_candidates": "tenant a b version a_name b_name score why gone",
     }.items()

@@ -30,11 +30,11 @@ class Writer:
 
     async def write(self, records: Sequence[Record]) -> list[Refused]:
         """Returns when everything is kept, but for what is handed back as refused."""
-        erasures = await self._eraser.learn(records)
+        erasures, causes = await self._eraser.learn(records)
         with self._spent.applying(len(records)):
             planned = plan(records, self._erased, self._habits)
         with self._spent.sending():
-            await self._eraser.erase(erasures, late_causes(planned), planned.tombstones)
+            await self._eraser.erase(erasures, causes | late_causes(planned), planned.tombstones)
             return planned.refused + await self._inserter.insert(planned.blocks)
 
 

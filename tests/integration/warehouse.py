@@ -70,7 +70,7 @@ class Warehouse:
     def mapped(self, identifier: str, *spans: Span, seq: int = 1, **accounts: str) -> Record:
         named = {f"domain:{name}.nl": account for name, account in accounts.items()}
         row = MapRow(self.tenant, identifier, (0, 1, seq), list(spans), named)
-        return Record(MAP.name, 0, 0, 0, b"", encode(row))
+        return Record(MAP.name, 0, 0, 0, key_of(self.tenant, identifier), encode(row))
 
     def event(self, kind: str, key: str, at: str, seq: int, **changes: Any) -> Record:
         plain = {

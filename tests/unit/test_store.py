@@ -70,6 +70,18 @@ async def test_sessions_that_begin_while_others_write(tmp_path: Path) -> None:
     disk.close()
 
 
+async def test_what_was_overwritten_is_on_the_disk_no_longer(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "state")
+    long = b"jane@acme.nl" * 1_000
+    await disk.append("fragments", 0, [(A, long), (B, b"x" + long)])
+    await disk.append("fragments", 0, [(A, b"jane@acme.nl and others")])
+    await disk.append("fragments", 0, [(A, b"erased"), (B, b"")])
+    disk.close()
+    files = list(tmp_path.iterdir())
+    assert files
+    assert not any(b"jane@acme" in file.read_bytes() for file in files)
+
+
 async def test_facts(tmp_path: Path) -> None:
     disk = Disk(tmp_path / "state")
     assert disk.fact("clock") is None
