@@ -110,14 +110,10 @@ class Erasures:
         """`a` and `b` are one, says a source of a rank, or a person."""
         rows = self._table.row(a), self._table.row(b)
         graves = [row.erasure.grave(at) if row.erasure is not None else None for row in rows]
-        groups = [self._register.group(grave) for grave in graves if grave is not None]
-        if len(groups) > 1:
-            one, another = sorted(groups, key=lambda group: (group.until, group.key))
-            if one is not another and one.fits(another.members, limited=rank is not None):
-                self._merge(one, another)
-            return
-        (group,) = groups
+        if graves[0] and graves[1]:
+            return  # there is nothing more to erase
         erased, other = (a, b) if graves[0] else (b, a)
+        group = self._register.group(graves[0] or graves[1] or b"")
         if rank is not None and self._is_other(erased, other, at, rank):
             self._forget(other, erased, group.until)
             return
@@ -136,38 +132,17 @@ class Erasures:
             return True
         return bool((row.inert | erasure(self._table.row(erased)).inert) >> rank & 1)
 
-    def _merge(self, group: ErasedGroup, into: ErasedGroup) -> None:
-        """Two erased groups are one, up to the later of their times."""
-        members: dict[str, None] = {}
-        for key in group.members:
-            name = self._table.row_by(key).identifier
-            members |= dict.fromkeys([name, *self._together(name, into.until)])
-        into.first = min((one for one in (into.first, group.first) if one is not None), default=None)
-        into.apart = sorted({*into.apart, *group.apart})
-        into.links += group.links
-        into.members |= group.members
-        for event_id in group.requests:
-            asked = self._register.asked(event_id)
-            if asked is not None and event_id not in into.requests:
-                asked.groups.append(into.key)
-                into.requests.append(event_id)
-            if asked is not None:
-                asked.groups.remove(group.key)
-        self._enlarge(into, list(members), instead_of=group.key)
-        self._register.close(group)
-        self._enlarged.discard(group.key)
-
     # Taking out
 
-    def _enlarge(self, group: ErasedGroup, members: list[str], instead_of: bytes = b"") -> None:
+    def _enlarge(self, group: ErasedGroup, members: list[str]) -> None:
         """Erase `members` with the group."""
         for member in members:
             row, key = self._table.blank(member), self._key(member)
-            group.members.setdefault(key, kind_of(member))
+            group.members[key] = kind_of(member)
             if row.seen <= group.until:
                 self._note(group, row, member, row.seen)
         for member in members:
-            self._take_out(self._table.row(member), group, members, instead_of)
+            self._take_out(self._table.row(member), group, members)
         self._enlarged.add(group.key)
 
     def _note(self, group: ErasedGroup, row: Row, identifier: str, at: int) -> None:
@@ -181,13 +156,12 @@ class Erasures:
             issued = contact_id(self._table.names.key_of, row.tenant, identifier, before)
         group.first = min(group.first or (NEVER, b"", ""), (at, self._key(identifier), issued))
 
-    def _take_out(self, row: Row, group: ErasedGroup, members: Collection[str], instead_of: bytes) -> None:
+    def _take_out(self, row: Row, group: ErasedGroup, members: Collection[str]) -> None:
         name, key, until = row.identifier, self._key(row.identifier), group.until
         weak = kind_of(name) in WEAK_KINDS
         self._bury_ids(row, group)
         kept = erasure(row)
-        graves = [grave for grave in kept.graves if grave[1] not in (group.key, instead_of)]
-        kept.graves = sorted([*graves, (until, group.key)])
+        kept.graves = sorted([*kept.graves, (until, group.key)])
         if not weak:
             self._unlink(row, group, members)
         later_words = ((strong, _after(words, until)) for strong, words in row.words.items())
@@ -251,6 +225,7 @@ class Erasures:
                 group.apart.append(keys[1])
             for end, far in ((row, partner), (other, name)):
                 _cut(end, far, until)
+                self._table.fared.add((end.identifier, far))
             if partner in members:
                 continue
             if gone or words:
@@ -407,8 +382,9 @@ def _after(words: list[Word], until: int) -> list[Word]:
 
 def _cut(row: Row, partner: str, until: int) -> None:
     """Take out what is dated up to `until` of a pair, from one end."""
-    row.fared.pop(partner, None)
     if links := [one for one in row.links.pop(partner, ()) if one.first > until]:
         row.links[partner] = links
     if words := _after(row.words.pop(partner, []), until):
         row.words[partner] = words
+    if not links and not words:
+        row.fared.pop(partner, None)

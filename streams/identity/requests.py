@@ -118,11 +118,6 @@ class Register:
         self._asked[asked.event_id] = asked
         return asked
 
-    def close(self, group: ErasedGroup) -> None:
-        """Another group has taken it in."""
-        del self._groups[group.key]
-        self._table.keep(GROUP + group.key, None)
-
     def write(self, now: int) -> tuple[list[Asked], list[ErasedGroup]]:
         """Write what changed, and give it."""
         groups = [

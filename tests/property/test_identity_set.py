@@ -94,6 +94,8 @@ class Oracle:
     said: set[Statement]
     most_owners: int = OWNERS
     device_policy: str = "last_known"
+    until: dict[str, int] = field(default_factory=dict)  # identifier -> up to when it is erased
+    gone: dict[str, str] = field(default_factory=dict)  # name of an erased owner -> who it was
     seen: dict[str, int] = field(default_factory=dict)
     words: dict[tuple[str, str], list[Asserted]] = field(default_factory=dict)  # per pair; the last stands
     links: list[Link] = field(default_factory=list)  # one per pair and source, at the time that counts
@@ -116,12 +118,20 @@ class Oracle:
             account = "a" + KEY_OF(TENANT, "account", self._first(cluster)).hex()[:15]
             self.account |= dict.fromkeys(cluster, account)
         for cluster in self._clusters(set(STRONG), later_first=False):
-            contact = "c" + KEY_OF(TENANT, "contact", self._first(cluster)).hex()[:15]
+            contact = self.gives(self._first(cluster))
             self.members[contact] = cluster
             self.contact |= dict.fromkeys(cluster, contact)
+        self.members |= dict.fromkeys(self.gone.values(), [])
+        self.contact |= self.gone
+
+    def gives(self, strong: str) -> str:
+        """The id of a contact whose first identifier it is."""
+        generation = [str(self.until[strong])] if strong in self.until else []
+        return "c" + KEY_OF(TENANT, "contact", strong, *generation).hex()[:15]
 
     def _mention(self, identifier: str, at: int) -> None:
-        self.seen[identifier] = min(at, self.seen.get(identifier, at))
+        if identifier not in self.gone:
+            self.seen[identifier] = min(at, self.seen.get(identifier, at))
 
     def _first(self, cluster: list[str]) -> str:
         return min(cluster, key=lambda one: (self.seen[one], KEY_OF(TENANT, one)))
@@ -132,7 +142,7 @@ class Oracle:
             if not isinstance(one, Asserted) or one.assertion == "parent" or one.a == one.b:
                 continue
             a, b = sorted((one.a, one.b))
-            among = [{*STRONG}, {*ACCOUNTS}, {*WEAK}]
+            among = [{*STRONG, *self.gone}, {*ACCOUNTS}, {*WEAK}]
             classes = sorted(n for n, names in enumerate(among) for name in (a, b) if name in names)
             if classes == [1, 1] or (classes in ([0, 0], [0, 2]) and one.assertion != "alias"):
                 self.heard[a, b].add(one)
@@ -229,7 +239,7 @@ class Oracle:
         raise AssertionError("a link that nothing is in the way of does not hold")
 
     def private(self, contact: str) -> bool:
-        return any(self.refuses(member) for member in self.members[contact])
+        return contact in self.gone.values() or any(self.refuses(one) for one in self.members[contact])
 
     def refuses(self, identifier: str) -> bool:
         words = [
@@ -277,6 +287,13 @@ class Oracle:
 
     def owner_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
         """The contact and account of a weak identifier at a time."""
+        contact, account = self.held_at(weak, time)
+        if contact is None or self.private(contact):
+            return None, account
+        return contact, self.account_at(contact, None, time)
+
+    def held_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
+        """The contact that has a weak identifier at a time, also who is erased; of a shared one the account."""
         owns = self.asserted(weak)
         keeps = self.device_policy == "last_known" or kind_of(weak) == "phone"
         if not owns or self.refuses(weak) or (not keeps and time >= min(owns)[0]):
@@ -294,10 +311,7 @@ class Oracle:
             return None, accounts.pop() if one_known else None
         before = [(-at, strong) for at, strong in owns if at <= time]
         after = [(at, strong) for at, strong in owns if time < at <= time + WINDOW]
-        contact = self.contact[min(before or after)[1]] if before or after else None
-        if contact is None or self.private(contact):
-            return None, None
-        return contact, self.account_at(contact, None, time)
+        return self.contact[min(before or after)[1]] if before or after else None, None
 
     def content(self) -> dict[str, Content]:
         """Spans and accounts of every identifier that has a map row."""
@@ -328,7 +342,9 @@ class Oracle:
         found: dict[str, Spans] = {}
         marks = sorted({BEFORE, *(one.at for one in self.said if isinstance(one, Employed))})
         for strong, contact in self.contact.items():
-            digits = KEY_OF(TENANT, "contact", strong).hex()[:15]
+            if strong in self.gone:
+                continue
+            digits = self.gives(strong)[1:]
             home: Spans = []
             for mark in marks:
                 account = self.account_at(contact, None, mark)
@@ -498,7 +514,7 @@ class Processor:
                 row.places,
             )
             for row in self.published.values()
-            if kind_of(row.identifier) not in ISSUED_KINDS
+            if kind_of(row.identifier) not in ISSUED_KINDS and not row.identifier.startswith("#")
         }
 
     def ids(self) -> dict[str, Spans]:
@@ -524,8 +540,8 @@ def agree(processor: Processor, expected: Oracle) -> None:
     meaning, named = expected.ids(), processor.ids()
     assert {name: spans for name, spans in named.items() if spans != meaning.get(name, NOBODY)} == {}
     for name in processor.given - named.keys():  # whoever has an id of once finds what it means now
-        digits = name.partition(":")[2]
-        assert digits in {one for _, *ids in meaning[name] for one in ids}
+        issued = name.partition(":")[2]
+        assert issued in {one for _, *ids in meaning[name] for one in ids}
 
 
 @pytest.fixture(autouse=True)
