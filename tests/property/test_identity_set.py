@@ -121,7 +121,7 @@ class Oracle:
             contact = self.gives(self._first(cluster))
             self.members[contact] = cluster
             self.contact |= dict.fromkeys(cluster, contact)
-        self.members |= dict.fromkeys(self.gone.values(), [])
+        self.members |= {group: [] for group in self.gone.values()}
         self.contact |= self.gone
 
     def gives(self, strong: str) -> str:
@@ -293,7 +293,7 @@ class Oracle:
         return contact, self.account_at(contact, None, time)
 
     def held_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
-        """The contact that has a weak identifier at a time, also who is erased; of a shared one the account."""
+        """The contact that has a weak identifier at a time, also who is erased; if it is shared the account."""
         owns = self.asserted(weak)
         keeps = self.device_policy == "last_known" or kind_of(weak) == "phone"
         if not owns or self.refuses(weak) or (not keeps and time >= min(owns)[0]):
@@ -326,7 +326,7 @@ class Oracle:
             keys = [o.account for o in self.said if isinstance(o, Named) and o.identifier == identifier]
             owned = any(isinstance(one, Owns) and one.weak == identifier for one in self.said)
             spoken = any(identifier in pair for pair in self.words)
-            if identifier in WEAK and not keys and not owned and not spoken:
+            if identifier in WEAK and not (keys or owned or spoken or identifier in self.until):
                 continue
             spans: list[Span] = []
             for mark in marks:
