@@ -1,7 +1,7 @@
 """The row of a profile fragment: everything that is known of ONE identifier, or of one account key.
 
 Each field is a set, a minimum or the latest version, kept in canonical order: of the same messages in any
-order come the same bytes (`left` apart, which remembers what was sent).
+order come the same bytes (`left` and `erased` apart, which remember what was sent).
 """
 
 from collections.abc import Callable, Hashable
@@ -23,7 +23,9 @@ CLAIMS: Final = 256  # owners of a weak identifier, employments of a strong one
 LINKS: Final = 1_000  # that a row remembers
 NAMED: Final = 1_000  # account keys that touches name: the smallest as text; IDENTITY caps its own alike
 ACCOUNTS_BYTES: Final = 4_000_000  # per actor, of a dense row, for the first and last touches of accounts
+PLACES: Final = 16  # firm domains of addresses on its touches: the smallest as text
 LEFT: Final = 1_000  # accounts whose snapshot was withdrawn
+ERASED: Final = 1_000  # events that are erased, as keyed hashes: the smallest
 FACTS: Final = 64  # attributes
 FACT_BYTES: Final = 512  # of one value, as JSON; a longer one is no fact
 
@@ -37,7 +39,9 @@ YEAR_MS: Final = 12 * MONTH_MS
 EVER_MS: Final = 1_000 * YEAR_MS
 
 Claim = tuple[int, str, str, int]  # at, value (a strong identifier, an account key), source, rank
-LinkRow = tuple[str, str, str, int, int]  # a, b, source, rank, earliest at
+LinkKey = tuple[str, str, str, int]  # a, b, source, rank
+LinkRow = tuple[str, str, str, int, int, int]  # the same, earliest at, latest at
+PeriodRow = tuple[int | None, int | None]  # from (ms; None: since ever) to before (None: without end)
 
 
 class SpanRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -46,6 +50,7 @@ class SpanRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     since: int | None
     contact: str | None
     account: str | None
+    placed: bool = False  # the firm of the address on a touch goes first
 
 
 class MapState(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -54,24 +59,49 @@ class MapState(msgspec.Struct, array_like=True, gc=False, frozen=True):
     version: tuple[int, int, int]
     spans: list[SpanRow]
     accounts: dict[str, str]
+    places: dict[str, str] = {}  # domains of the contact's own firm addresses -> account id
+    erased: list[PeriodRow] = []
+    forgotten: dict[str, int] = {}  # key (hex) of an erased identifier -> until when (ms), included
+
+
+class Left(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """An account whose snapshot was withdrawn."""
+
+    account: str
+    version: bytes  # of the withdrawal; empty: a session that had lost the partition made it necessary
+    successors: list[str]  # accounts where what it had is now
 
 
 class Fragment(msgspec.Struct, array_like=True, gc=False):
     """A row. `touches` holds every distinct copy of an event; which one counts is decided on the way out."""
 
     tenant: str
-    identifier: str
+    identifier: str  # `keys.erased_name` where all is erased and nothing later is known
+    last: int | None = None  # latest ms of anything said of it; None: nothing that is not erased
     level: int = 0  # of TOUCH_LADDER; above 0: dense, for good
     widest: int = 1  # bytes of the widest touch ever
     touches: list[Mini] = []
     facts: dict[str, Fact] = {}
+    lesser: dict[
+        str, list[Fact]
+    ] = {}  # less trusted than the fact, but later: what is left when it is erased
     seen: int | None = None  # earliest ms; None: nobody announces it (a weak one, or only a map row came)
     links: list[LinkRow] = []
     named: dict[str, int] = {}  # account key that touches name -> earliest ms; the NAMED smallest
+    places: list[str] = []  # firm domains of addresses on its touches, ascending; the PLACES smallest
     claims_level: int = 0  # of CLAIM_LADDER
     claims: list[Claim] = []
     mapped: MapState | None = None
-    left: list[str] = []  # account ids whose snapshot was withdrawn, oldest first
+    left: list[Left] = []  # oldest first
+    erased: list[bytes] = []  # hashes (`keys.event_key`) of touches that were in the row, ascending
+
+
+class Brief(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of a row: what it takes to find out when it may be forgotten."""
+
+    tenant: str
+    identifier: str
+    last: int | None
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -79,6 +109,7 @@ _decoder = msgspec.msgpack.Decoder(Fragment)
 
 encode = _encoder.encode
 decode = _decoder.decode
+brief = msgspec.msgpack.Decoder(Brief).decode
 
 
 def is_strong(identifier: str) -> bool:
@@ -97,11 +128,18 @@ def is_account(identifier: str) -> bool:
 
 def map_state(row: MapRow) -> MapState:
     """A map row with its times in ms; ValueError for a bad time."""
-    spans = [
-        SpanRow(None if s.since is None else from_rfc3339(s.since), s.contact_id, s.account_id)
-        for s in row.spans
-    ]
-    return MapState(row.version, spans, row.accounts)
+    return MapState(
+        row.version,
+        [SpanRow(_ms(each.since), each.contact_id, each.account_id, each.placed) for each in row.spans],
+        row.accounts,
+        row.places,
+        [(_ms(period.since), _ms(period.until)) for period in row.erased],
+        {key: from_rfc3339(until) for key, until in row.forgotten.items()},
+    )
+
+
+def _ms(time: str | None) -> int | None:
+    return None if time is None else from_rfc3339(time)
 
 
 def touch_order(touch: Mini) -> tuple[int, int, str, str]:
@@ -117,7 +155,7 @@ def _by_topic(bucket: int) -> Callable[[Mini], Hashable]:
     def group(touch: Mini) -> Hashable:
         if touch.type in TRADE_TYPES:
             return None
-        return touch.at // bucket, touch.type, touch.topic, touch.account, touch.actor
+        return touch.at // bucket, touch.type, touch.topic, touch.account, touch.place, touch.actor
 
     return group
 
@@ -168,18 +206,20 @@ def _claims(*groupings: Callable[[Claim], Hashable]) -> Level[Claim]:
 def of_accounts(row: Fragment, touches: list[Mini]) -> list[Mini]:
     """Of ascending `touches` those that a dense row keeps at every level: no account is thinned away.
 
-    The first and the last of each (account that counts, actor, type); regardless of type once those of
-    one actor could be more than ACCOUNTS_BYTES. What that depends on (accounts, types, width) only
+    The first and the last of each (account or place that counts, actor, type); regardless of type once those
+    of one actor could be more than ACCOUNTS_BYTES. What that depends on (accounts, types, width) only
     grows with the set, and an account that no longer counts never does again: so this too is a function of
     the set of touches.
     """
     types = len({touch.type for touch in touches})
-    by_type = 2 * (1 + len(row.named)) * types * row.widest <= ACCOUNTS_BYTES
+    by_type = 2 * (1 + len(row.named) + len(row.places)) * types * row.widest <= ACCOUNTS_BYTES
+    places = set(row.places)
 
     def group(touch: Mini) -> Hashable:
         if touch.account and touch.account != row.identifier and touch.account not in row.named:
             return None
-        return touch.account, touch.actor, touch.type if by_type else ""
+        where = touch.account or (touch.place if touch.place in places else "")
+        return where, touch.actor, touch.type if by_type else ""
 
     return thin(Level((group,), few=1, most=0, room=0), touches)[1]
 

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 
-from schemas.internal import Mini, Part, Snapshot
-from streams.fragments.row import Fragment, SpanRow
+from schemas.internal import ISSUED_KINDS, Mini, Part, Snapshot, kind_of
+from streams.fragments.moves import name_predecessors
+from streams.fragments.row import Fragment, Left, MapState, SpanRow
 
 
 def counted(touches: list[Mini]) -> list[Mini]:
@@ -23,34 +24,52 @@ def snapshots(row: Fragment) -> dict[str, Snapshot]:
     """The snapshots that stand, by account id, without a version. Without a map row there are none.
 
     A touch belongs to the account that it names (to none as long as the map row does not resolve that, nor
-    where it is one of too many that touches of the identifier name), else
-    to the account of the span it falls in; its contact is the span's. A span of an account gives a part also
-    when no touch falls in it: so the account knows the identifier.
+    where it is one of too many that touches of the identifier name), else to the firm of the address on it
+    where no employment holds and that firm is the contact's own, else to the account of the span it falls in;
+    its contact is the span's. A span of an account gives a part also when no touch falls in it: so the
+    account knows the identifier. An id that we issued, of which nothing was said, is nowhere.
     """
     mapped = row.mapped
-    if mapped is None:
+    if mapped is None or not (row.touches or row.facts or kind_of(row.identifier) not in ISSUED_KINDS):
         return {}
-    touches = counted(row.touches)
-    spans = mapped.spans
-    if not row.named and len(spans) == 1 and spans[0].since is None:  # nearly all: one owner, since ever
-        span = spans[0]
+    touches, spans = counted(row.touches), mapped.spans
+    if not (row.named or mapped.places) and len(spans) == 1 and spans[0].since is None:
+        span = spans[0]  # nearly all: one owner, since ever
         if span.account is None:
             return {}
-        return {span.account: _snapshot(row, span.account, [Part(span.contact or "", None, None, touches)])}
+        part = Part(span.contact or "", None, None, touches)
+        stand = {span.account: _snapshot(row, span.account, [part])}
+    else:
+        stand = _standing(row, mapped, touches)
+    if row.left:
+        name_predecessors(stand, row.left)
+    return stand
+
+
+def _standing(row: Fragment, mapped: MapState, touches: list[Mini]) -> dict[str, Snapshot]:
+    spans = mapped.spans
     parts: dict[str, dict[int, Part]] = {}
     for index, span in enumerate(spans):
         if span.account is not None:
-            parts.setdefault(span.account, {})[index] = _part(spans, index)
+            part = _part(spans, index)
+            part.came_from = _came_from(spans, index)
+            parts.setdefault(span.account, {})[index] = part
     starts = [-(1 << 62) if span.since is None else span.since for span in spans]
+    homes = [*(span.account for span in spans), None]  # the last one: before the first span
+    identifier, named, known, places = row.identifier, row.named, mapped.accounts, mapped.places
     for touch in touches:
         index = bisect_right(starts, touch.at) - 1
-        if touch.account and touch.account != row.identifier:
-            account = mapped.accounts.get(touch.account) if touch.account in row.named else None
+        if touch.account and touch.account != identifier:
+            account = known.get(touch.account) if touch.account in named else None
         else:
-            account = spans[index].account if index >= 0 else None
+            account = homes[index]
+            if places and index >= 0 and spans[index].placed:
+                account = places.get(touch.place, account)
         if account is None:
             continue
-        there = parts.setdefault(account, {})
+        there = parts.get(account)
+        if there is None:
+            there = parts[account] = {}
         if index not in there:
             there[index] = _part(spans, index)
         there[index].touches.append(touch)
@@ -67,10 +86,25 @@ def _part(spans: list[SpanRow], index: int) -> Part:
     return Part(spans[index].contact or "", spans[index].since, until, [])
 
 
+def _came_from(spans: list[SpanRow], index: int) -> str:
+    """The account of the contact of a span in its span before, where that is another one."""
+    span = spans[index]
+    if span.contact is not None:
+        for before in reversed(spans[:index]):
+            if before.contact == span.contact:
+                return before.account if before.account and before.account != span.account else ""
+    return ""
+
+
 def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:
-    return Snapshot(row.tenant, account, row.identifier, b"", False, row.level > 0, parts, row.facts)
+    dense = row.level > 0
+    return Snapshot(
+        row.tenant, account, row.identifier, b"", False, dense, parts, row.facts, [], {}, row.erased
+    )
 
 
-def withdrawn(row: Fragment, account: str) -> Snapshot:
-    """Nothing of this fragment belongs to `account` any more; without a version."""
-    return Snapshot(row.tenant, account, row.identifier, b"", True, False, [], {})
+def withdrawn(row: Fragment, left: Left) -> Snapshot:
+    """Nothing of this fragment belongs to an account any more; without a version."""
+    return Snapshot(
+        row.tenant, left.account, row.identifier, b"", True, False, [], {}, left.successors, {}, row.erased
+    )

@@ -1,22 +1,49 @@
 """What a fragment states to IDENTITY: it exists, links, owners, accounts named, employments.
 
 Statements follow from the row and only ever add up: IDENTITY keeps their set, and of one statement the
-earliest time.
+earliest time; of a link of account keys the latest too, to the day; of a word on profiling the latest. Only
+an erasure takes back; then everything that remains is stated again.
 """
 
+from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
+from typing import Final
 
-from schemas.internal import Employed, Link, Named, Owns, Seen, kind_of
-from streams.fragments.row import Claim, Fragment, LinkRow, is_strong
+from schemas.internal import (
+    STRONG_KINDS,
+    WEAK_KINDS,
+    Employed,
+    Link,
+    Named,
+    Owns,
+    Profiling,
+    Seen,
+    kind_of,
+)
+from schemas.times import DAY_MS
+from streams.fragments.row import Claim, Fragment, LinkRow, is_account, is_strong
 
-Statement = Seen | Link | Owns | Named | Employed
+PEOPLES_KINDS: Final = frozenset((*STRONG_KINDS, *WEAK_KINDS))
+PROFILING: Final = "consent.profiling"  # the fact that is its latest word
+
+Statement = Seen | Link | Owns | Named | Employed | Profiling
 
 
-def link(tenant: str, row: LinkRow) -> Link:
-    """A link of a row as a statement."""
-    a, b, source, rank, at = row
-    return Link(tenant, a, b, source, rank, at)
+def links(tenant: str, rows: Iterable[LinkRow]) -> list[Link]:
+    """Links of a row as statements: the earliest time; of account keys, where the later record counts, also
+    the day (UTC) of the latest: one statement a day is enough.
+
+    >>> row = ("account_id:7", "domain:acme.nl", "crm", 1, 0, 9 * DAY_MS + 5)
+    >>> [each.at // DAY_MS for each in links("t", [row])]
+    [0, 9]
+    """
+    said: list[Link] = []
+    for a, b, source, rank, first, last in rows:
+        said.append(Link(tenant, a, b, source, rank, first))
+        if (day := last - last % DAY_MS) > first and is_account(a):
+            said.append(Link(tenant, a, b, source, rank, day))
+    return said
 
 
 def moments(claims: list[Claim]) -> list[Claim]:
@@ -50,14 +77,22 @@ def statements(row: Fragment) -> list[Statement]:
     said: list[Statement] = []
     if row.seen is not None:
         said.append(Seen(tenant, identifier, row.seen))
-    said += [link(tenant, each) for each in row.links]
+    said += links(tenant, row.links)
     said += [Named(tenant, identifier, account, at) for account, at in row.named.items()]
+    kind = kind_of(identifier)
+    word = row.facts.get(PROFILING)
+    if word is not None and kind in PEOPLES_KINDS:
+        said.append(Profiling(tenant, identifier, word.value is True, word.at))
     if is_strong(identifier):
-        contact = identifier if kind_of(identifier) == "contact_id" else ""
+        contact = identifier if kind == "contact_id" else ""
         said += [
             Employed(tenant, identifier, contact, source, rank, at, account)
             for at, account, source, rank in moments(row.claims)
         ]
     else:
-        said += [Owns(tenant, identifier, strong, at) for at, strong, _, _ in moments(row.claims)]
+        said += [
+            Owns(tenant, identifier, strong, at)
+            for at, strong, _, _ in moments(row.claims)
+            if not strong.startswith("#")  # an erased owner: IDENTITY keeps what it was told of him
+        ]
     return said

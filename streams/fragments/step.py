@@ -4,20 +4,23 @@ from collections.abc import Sequence
 
 import msgspec
 
+from schemas import deadletter
 from schemas.identity import MapRow
-from schemas.internal import Owner, Snapshot, Tick, Told, Touch
-from schemas.keys import partition_of
-from schemas.topics import LINKS, MAP, SNAPSHOTS, VALID
+from schemas.internal import Asserted, Owner, Snapshot, Tick, Told, Touch
+from schemas.keys import event_key, identifier_key, partition_of
+from schemas.topics import DEAD, LINKS, MAP, SNAPSHOTS, VALID
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
-from streams.fragments import clock, row
-from streams.fragments.row import Fragment, MapState
+from streams.fragments import clock, erasure, row
+from streams.fragments.idle import Idle
+from streams.fragments.moves import moved, name_predecessors
+from streams.fragments.row import Fragment
 from streams.fragments.snapshots import snapshots, withdrawn
 from streams.fragments.statements import Statement, statements
 from streams.fragments.update import Update
 
-_Input = Touch | Owner | Told | MapState
+_Input = Touch | Owner | Told
 
-_decode_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick).decode
+_decode_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
 _decode_map = msgspec.json.Decoder(MapRow).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -33,37 +36,41 @@ class Fragments:
         self._config = config
         self._key_of = config.key_of
         self._clock = config.key_of("clock")
+        self._idle = Idle()
 
     def recovered(self, rows: Rows) -> None:
-        """Nothing is kept beside the rows."""
+        """Find out when which row may be forgotten."""
+        for group in rows.groups():
+            if group != self._clock and (value := rows.get(group)) is not None:
+                self._idle.recovered(group, value)
 
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
         """Take in a batch; sends the statements and snapshots that changed, then the clock if it rose."""
         del now  # only T counts, and T comes in band
         ticks: list[Tick] = []
-        batch: dict[Group, tuple[str, str, list[_Input]]] = {}  # tenant, identifier, messages
+        # tenant, identifier, map rows, other messages
+        batch: dict[Group, tuple[str, str, list[MapRow], list[_Input]]] = {}
         for record in records:
             if record.value is None:
                 continue
-            message: _Input
             if record.topic == MAP.name:
                 said = _decode_map(record.value)
-                message, tenant, identifier = row.map_state(said), said.tenant, said.identifier
-            else:
-                valid = _decode_valid(record.value)
-                if isinstance(valid, Tick):
-                    ticks.append(valid)
-                    continue
-                message, tenant, identifier = valid, valid.tenant, _about(valid)
-                if not identifier:
-                    continue  # unattributed: kept by the views alone
-            key = record.key or self._key_of(tenant, identifier)
+                key = record.key or identifier_key(self._key_of, said.tenant, said.identifier)
+                batch.setdefault(key, (said.tenant, said.identifier, [], []))[2].append(said)
+                continue
+            message = _decode_valid(record.value)
+            if isinstance(message, Tick):
+                ticks.append(message)
+                continue
+            if isinstance(message, Asserted) or not (identifier := _about(message)):
+                continue  # of people's statements, and unattributed: for the views alone
+            key = record.key or self._key_of(message.tenant, identifier)
             if key not in batch:
-                batch[key] = (tenant, identifier, [])
-            batch[key][2].append(message)
+                batch[key] = (message.tenant, identifier, [], [])
+            batch[key][3].append(message)
         outputs: list[Output] = []
-        for group, (tenant, identifier, messages) in batch.items():
-            outputs += self._update(rows, group, Fragment(tenant, identifier), messages, version)
+        for group, (tenant, identifier, maps, messages) in batch.items():
+            outputs += self._update(rows, group, Fragment(tenant, identifier), maps, messages, version)
         if ticks:
             outputs += self._tick(rows, ticks)
         return outputs
@@ -78,7 +85,7 @@ class Fragments:
         fragment = row.decode(value)
         standing = [
             *snapshots(fragment).values(),
-            *(withdrawn(fragment, account) for account in fragment.left),
+            *(withdrawn(fragment, left) for left in fragment.left),
         ]
         return self._state(fragment.tenant, statements(fragment)) + [
             self._snapshot(each, version) for each in standing
@@ -90,43 +97,84 @@ class Fragments:
             return
         other, ours = row.decode(theirs), rows.get(group, member)
         fragment = Fragment(other.tenant, other.identifier) if ours is None else row.decode(ours)
-        strange = {*snapshots(other), *other.left} - {*snapshots(fragment), *fragment.left}
-        if strange:
-            fragment.left = [*fragment.left, *sorted(strange)][-row.LEFT :]
+        theirs_stand, stand = snapshots(other), snapshots(fragment)
+        known = {*stand, *(left.account for left in fragment.left)}
+        strange = {account: said for account, said in theirs_stand.items() if account not in known}
+        left = moved(fragment.left, strange, other.mapped, stand, fragment.mapped, b"")
+        withdrawn_there = [each for each in other.left if each.account not in {*known, *strange}]
+        fragment.left = [*left, *withdrawn_there][-row.LEFT :]
+        hashes = fragment.erased
+        if (erased := erasure.of(fragment, self._key_of)) is not None:
+            gone = [touch for touch in other.touches if erased.covers(touch.at)]
+            erasure.hash_touches(fragment, gone, self._key_of)
+        if strange or withdrawn_there or fragment.erased != hashes:
             rows.put(group, member, row.encode(fragment))
 
     def _update(
-        self, rows: Rows, group: Group, fresh: Fragment, messages: list[_Input], version: Version
+        self,
+        rows: Rows,
+        group: Group,
+        fresh: Fragment,
+        maps: list[MapRow],
+        messages: list[_Input],
+        version: Version,
     ) -> list[Output]:
         before = rows.get(group)
         fragment = fresh if before is None else row.decode(before)
-        stood = snapshots(fragment)
-        update = Update(fragment)
+        stood, mapped, last = snapshots(fragment), fragment.mapped, fragment.last
+        named, erased = fragment.identifier, fragment.erased
+        update = Update(fragment, self._key_of)
+        for said in maps:
+            update.mapped(said)
         for message in messages:
             if isinstance(message, Touch):
                 update.touch(message)
             elif isinstance(message, Owner):
                 update.owner(message)
-            elif isinstance(message, Told):
-                update.told(message)
             else:
-                update.mapped(message)
+                update.told(message)
         update.finish()
         stand = snapshots(fragment)
         gone = [account for account in stood if account not in stand]
         if gone or fragment.left:
-            left = [account for account in fragment.left if account not in stand] + sorted(gone)
-            fragment.left = left[-row.LEFT :]
+            fragment.left = moved(fragment.left, stood, mapped, stand, fragment.mapped, version)
+            name_predecessors(stand, fragment.left)
+        if not stand and (stood or last is None):
+            self._idle.note(group, fragment.identifier, fragment.last)
         after = row.encode(fragment)
         if after != before:
             rows.put(group, b"", after)
-        outputs = self._state(fragment.tenant, update.overflow)
+        outputs = [self._refuse(touch) for touch in update.refused]
+        outputs += self._state(fragment.tenant, update.overflow)
         if update.stated:
-            known = set() if before is None else set(statements(row.decode(before)))
+            known = set() if before is None or update.restated else set(statements(row.decode(before)))
             outputs += self._state(fragment.tenant, [s for s in statements(fragment) if s not in known])
         changed = [snapshot for account, snapshot in stand.items() if stood.get(account) != snapshot]
-        changed += [withdrawn(fragment, account) for account in gone]
+        if fragment.left:
+            # Whoever ever had what is now erased must hear of it.
+            tell = fragment.erased != erased or (
+                fragment.identifier != named and fragment.identifier[0] == "#"
+            )
+            changed += [withdrawn(fragment, left) for left in fragment.left if tell or left.account in gone]
         return outputs + [self._snapshot(each, version) for each in changed]
+
+    def _refuse(self, touch: Touch) -> Output:
+        """The dead letter of a touch that is erased: without bytes; one for an event, however often it comes.
+
+        So its offset is negative: a number that stands for the event.
+        """
+        key = event_key(self._key_of, touch.tenant, touch.source, touch.event_id)
+        headers = deadletter.headers(
+            reason="erased",
+            field="occurred_at",
+            error="what was said of this identifier up to then is erased",
+            topic=VALID.name,
+            partition=self._config.partition,
+            offset=-1 - int.from_bytes(key[:6], "big"),
+            generation=self._config.generation,
+            original=b"",
+        )
+        return Output(DEAD.name, self._config.partition, None, b"", headers)
 
     def _state(self, tenant: str, said: Sequence[Statement]) -> list[Output]:
         if not said:
@@ -149,7 +197,11 @@ class Fragments:
         after = clock.encode(heard)
         if after != before:
             rows.put(self._clock, b"", after)
-        return self._ticks(heard) if heard.reached(self._config.partitions) != stood else []
+        reached = heard.reached(self._config.partitions)
+        if reached is None or reached == stood:
+            return []
+        self._idle.forget(rows, reached[0])
+        return self._ticks(heard)
 
     def _ticks(self, heard: clock.Clock) -> list[Output]:
         reached = heard.reached(self._config.partitions)

@@ -1,86 +1,164 @@
 """Taking messages into a fragment: one `Update` per row and batch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Any, Final
 
 import msgspec
 
-from schemas.internal import ERP, PERSON, STEWARD, Fact, Link, Mini, Owner, Told, Touch
+from schemas.identifiers import firm_domain
+from schemas.identity import MapRow
+from schemas.internal import (
+    ACCOUNT_KINDS,
+    ERP,
+    PERSON,
+    STEWARD,
+    STRONG_KINDS,
+    Fact,
+    Link,
+    Mini,
+    Owner,
+    Owns,
+    Told,
+    Touch,
+    kind_of,
+)
+from schemas.times import DAY_MS
 from schemas.touchpoint import FACT_TYPES
+from streams.fragments import erasure
 from streams.fragments import row as rows
-from streams.fragments.row import CLAIM_LADDER, TOUCH_LADDER, Claim, Fragment, MapState
-from streams.fragments.statements import link
+from streams.fragments.erasure import CONSENT, front
+from streams.fragments.row import CLAIM_LADDER, TOUCH_LADDER, Claim, Fragment, LinkKey
+from streams.fragments.statements import PROFILING, links
 from streams.fragments.thinning import settle
 
 _EMPLOYING: Final = frozenset({"identified", "profile_updated"})
+_PLACED: Final = frozenset({"contact_id", "user_id"})
+_ANNOUNCED: Final = frozenset((*STRONG_KINDS, *ACCOUNT_KINDS))
 _json = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
 
 class Update:
-    """Takes messages into `row` (in place); `finish` brings it into canonical form.
+    """Takes messages into `row` (in place), map rows first; `finish` brings it into canonical form.
 
-    `stated`: the row may state something new. `overflow`: links that the row has no room to remember. They
-    are told every time they are heard, so that IDENTITY misses none; it makes them inert.
+    `stated`: the row may state something new; `restated`: IDENTITY has erased something and is to be told
+    again everything that remains. `overflow`: statements that the row does not remember, for want of room or
+    because they speak of somebody who is erased. They are told every time they are heard, so that IDENTITY
+    misses none: late evidence may have more to erase. `refused`: touches that are erased.
     """
 
-    __slots__ = ("_claims", "_facts", "_links", "_touches", "overflow", "row", "stated")
+    __slots__ = (
+        "_claims",
+        "_erasure",
+        "_facts",
+        "_key_of",
+        "_links",
+        "_named_by_map",
+        "_touches",
+        "overflow",
+        "refused",
+        "restated",
+        "row",
+        "stated",
+    )
 
-    def __init__(self, row: Fragment) -> None:
+    def __init__(self, row: Fragment, key_of: Callable[..., bytes]) -> None:
         self.row = row
         self.stated = False
-        self.overflow: list[Link] = []
+        self.restated = False
+        self.overflow: list[Link | Owns] = []
+        self.refused: list[Touch] = []
+        self._key_of = key_of
+        self._named_by_map = ""  # what a map row of this batch calls the identifier
         self._touches: list[Mini] = []
         self._claims: list[Claim] = []
         self._facts = row.facts  # copied before the first change: snapshots of the row as it was refer to it
-        self._links: dict[tuple[str, str, str, int], int] | None = None  # only where one is heard
+        self._links: dict[LinkKey, tuple[int, int]] | None = None  # only where one is heard
+        self._erasure = None if row.mapped is None else erasure.of(row, key_of)
+
+    def mapped(self, said: MapRow) -> None:
+        """IDENTITY has spoken; the highest version holds."""
+        row, state, known = self.row, rows.map_state(said), self.row.mapped
+        if known is not None and state.version <= known.version:
+            return
+        row.mapped = state
+        self._named_by_map = said.identifier
+        if not said.identifier.startswith("#"):
+            row.identifier = said.identifier
+        if (state.erased, state.forgotten) == ((known.erased, known.forgotten) if known else ([], {})):
+            return
+        self.stated = self.restated = True
+        self._erasure = erasure.of(row, self._key_of)
+        if self._erasure is not None:
+            erasure.cut(row, self._erasure, self._key_of)
+            self._facts = row.facts
 
     def touch(self, touch: Touch) -> None:
         """A touchpoint of this identifier. Every copy of an event tells facts and statements; one counts."""
         row, at, rank = self.row, touch.occurred_at, touch.rank
-        account_row = rows.is_account(row.identifier)
-        names = "" if touch.account == row.identifier else touch.account
-        if account_row or rows.is_strong(row.identifier):
+        if row.last is None or at > row.last:
+            row.last = at
+        if self._erasure is not None and self._erasure.covers(at):
+            self._refuse(touch)
+            return
+        identifier = row.identifier = touch.identifier  # also where it had been erased
+        kind = kind_of(identifier)
+        names = "" if touch.account == identifier else touch.account
+        if (row.seen is None or at < row.seen) and kind in _ANNOUNCED:
             self._seen(at)
         if touch.type not in FACT_TYPES:
-            self._touches.append(_mini(touch))
+            place = _place_of(touch) if kind in _PLACED and not touch.account else ""
+            self._touches.append(_mini(touch, place))
             if names:
                 self._named(names, at)
+            elif place:
+                self._place(place)
         elif (
             names
             and touch.type in _EMPLOYING
             and rank <= ERP
             and touch.actor == PERSON
-            and rows.is_strong(row.identifier)
+            and kind in STRONG_KINDS
         ):
             self._claims.append((at, names, touch.source, rank))
         if touch.actor == PERSON and len(touch.strong) > 1:
             self._link(touch.strong, touch.source, rank, at)
-        if touch.contact and not account_row:
+        if touch.contact and kind not in ACCOUNT_KINDS:
             self._tell(touch.contact, "", rank, at, touch.source)
         if touch.organisation and not touch.account:
             self._tell(touch.organisation, "organisation.", rank, at, touch.source)
         if touch.consent:
             # Consent is no matter of trust: the latest word holds; of equal times, the refusal.
-            self._tell(touch.consent, "consent.", STEWARD, at, touch.source)
+            self._tell(touch.consent, CONSENT, STEWARD, at, touch.source)
 
     def owner(self, owner: Owner) -> None:
         """The weak identifier was seen together with a strong one."""
-        self._claims.append((owner.at, owner.strong, "", STEWARD))
+        row, claim = self.row, (owner.at, owner.strong, "", STEWARD)
+        if row.last is None or owner.at > row.last:
+            row.last = owner.at
+        if self._erasure is not None:
+            if self._erasure.floor is not None and owner.at < self._erasure.floor:
+                return
+            if (kept := self._erasure.owner(claim)) is not claim:
+                self.overflow.append(Owns(owner.tenant, owner.weak, owner.strong, owner.at))
+                claim = kept
+        row.identifier = owner.weak
+        self._claims.append(claim)
 
     def told(self, told: Told) -> None:
         """A message spoke of this account."""
+        row = self.row
+        if row.last is None or told.at > row.last:
+            row.last = told.at
+        if self._erasure is not None and self._erasure.covers(told.at):
+            return
+        row.identifier = told.account
         self._seen(told.at)
         if told.rank <= ERP and len(told.keys) > 1:
             self._link(told.keys, told.source, told.rank, told.at)
         if told.facts:
             self._tell(told.facts, "", told.rank, told.at, told.source)
-
-    def mapped(self, state: MapState) -> None:
-        """IDENTITY has spoken; the highest version holds."""
-        if self.row.mapped is None or state.version > self.row.mapped.version:
-            self.row.mapped = state
 
     def finish(self) -> None:
         """Bring sets into canonical form and within their bounds."""
@@ -94,13 +172,18 @@ class Update:
                 known.update(self._claims)
                 row.claims_level, row.claims = settle(CLAIM_LADDER, row.claims_level, sorted(known), 1)
         if self._links is not None:
-            row.links = sorted((*key, at) for key, at in self._links.items())
-            self.overflow += [link(row.tenant, each) for each in row.links[rows.LINKS :]]
+            row.links = sorted((*key, first, last) for key, (first, last) in self._links.items())
+            self.overflow += links(row.tenant, row.links[rows.LINKS :])
             del row.links[rows.LINKS :]
         if len(self._facts) > rows.FACTS:  # the most trusted ones, then by name
             best = sorted(self._facts, key=lambda name: (self._facts[name].rank, name))
             self._facts = {name: self._facts[name] for name in best[: rows.FACTS]}
+            row.lesser = {name: facts for name, facts in row.lesser.items() if name in self._facts}
         row.facts = self._facts
+        floor = None if self._erasure is None else self._erasure.floor
+        if floor is not None and (row.last is None or row.last < floor):  # nothing is left
+            row.last = None
+            row.identifier = self._named_by_map or row.identifier
 
     def _settle_touches(self) -> None:
         row = self.row
@@ -115,7 +198,14 @@ class Update:
             if row.level:
                 row.touches = sorted({*row.touches, *rows.of_accounts(row, touches)}, key=rows.touch_order)
 
+    def _refuse(self, touch: Touch) -> None:
+        self.refused.append(touch)
+        if touch.actor == PERSON and len(touch.strong) > 1:
+            self._forward(touch.strong, touch.source, touch.rank, touch.occurred_at)
+
     def _seen(self, at: int) -> None:
+        if self._erasure is not None and self._erasure.floor is not None:
+            at = self._erasure.floor
         if self.row.seen is None or at < self.row.seen:
             self.row.seen = at
             self.stated = True
@@ -131,37 +221,64 @@ class Update:
             named[account] = at
             self.stated = True
 
+    def _place(self, place: str) -> None:
+        if place not in self.row.places:
+            self.row.places = sorted([*self.row.places, place])[: rows.PLACES]
+
     def _link(self, keys: list[str], source: str, rank: int, at: int) -> None:
         if self._links is None:
-            self._links = {each[:4]: each[4] for each in self.row.links}
+            self._links = {each[:4]: each[4:] for each in self.row.links}
+        known_links, account = self._links, rows.is_account(keys[0])
         for a, b in combinations(sorted(set(keys)), 2):
-            known = self._links.get((a, b, source, rank))
-            if known is None or at < known:
-                self._links[a, b, source, rank] = at
+            begins = at
+            if self._erasure is not None and (least := self._erasure.link_floor(a, b)) is not None:
+                if at < least:
+                    self._forward([a, b], source, rank, at)
+                    continue
+                begins = least
+            known = known_links.get((a, b, source, rank))
+            if known is None:
+                known_links[a, b, source, rank] = begins, at
                 self.stated = True
+            elif begins < known[0] or at > known[1]:
+                known_links[a, b, source, rank] = min(begins, known[0]), max(at, known[1])
+                later_day = account and at // DAY_MS > known[1] // DAY_MS
+                self.stated = self.stated or later_day or begins < known[0]
+
+    def _forward(self, keys: list[str], source: str, rank: int, at: int) -> None:
+        pairs = combinations(sorted(set(keys)), 2)
+        self.overflow += [Link(self.row.tenant, a, b, source, rank, at) for a, b in pairs]
 
     def _tell(self, facts: Mapping[str, Any], prefix: str, rank: int, at: int, source: str) -> None:
+        row = self.row
         for attribute, value in facts.items():
             name = prefix + attribute
             known = self._facts.get(name)
-            if known is not None and (known.rank, -known.at) < (rank, -at):
+            if known is not None and at <= known.at and (known.rank, -known.at) < (rank, -at):
                 continue  # nearly all
+            if not _is_fact(value) or (self._erasure is not None and self._erasure.drops(name, at)):
+                continue
             fact = Fact(rank, at, source, value)
-            if _is_fact(value) and (known is None or _fact_order(fact) < _fact_order(known)):
-                if self._facts is self.row.facts:
+            best, lesser = fact, []
+            if known is not None:
+                best, *lesser = front([known, *row.lesser.get(name, ()), fact])
+            if best is not known:
+                if self._facts is row.facts:
                     self._facts = dict(self._facts)
-                self._facts[name] = fact
+                self._facts[name] = best
+                if name == PROFILING and (known is None or known.value != best.value):
+                    self.stated = True
+            if lesser:
+                row.lesser[name] = lesser
+            else:
+                row.lesser.pop(name, None)
 
 
 def _is_fact(value: object) -> bool:
     return value is not None and len(_json(value)) <= rows.FACT_BYTES
 
 
-def _fact_order(fact: Fact) -> tuple[int, int, bytes, str]:
-    return fact.rank, -fact.at, _json(fact.value), fact.source
-
-
-def _mini(touch: Touch) -> Mini:
+def _mini(touch: Touch, place: str) -> Mini:
     order = touch.commerce.get("order_id")
     if order:  # the namespace cannot run into the id, whatever characters they hold
         namespace = touch.commerce.get("order_namespace", "").replace("%", "%25").replace(":", "%3A")
@@ -179,4 +296,14 @@ def _mini(touch: Touch) -> Mini:
         touch.content.get("content_id") or "",
         order or "",
         touch.channel,
+        place,
     )
+
+
+def _place_of(touch: Touch) -> str:
+    """The firm domain of the address on a touch of a stronger identifier."""
+    for identifier in touch.strong:
+        if identifier.startswith("email:"):
+            domain = firm_domain(identifier.rpartition("@")[2])
+            return f"domain:{domain}" if domain else ""
+    return ""

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.identity import MapRow, Span
-from schemas.internal import Employed, Link, Mini, Named, Owner, Owns, Seen, Snapshot, Tick, Told, Touch
-from schemas.keys import hasher
-from schemas.times import DAY_MS, rfc3339
+from schemas.identity import MapRow, Period, Span
+from schemas.internal import Employed, Mini, Owner, Owns, Profiling, Snapshot, Tick, Told, Touch
+from schemas.keys import erased_name, event_key, hasher, identifier_key
+from schemas.times import DAY_MS, from_rfc3339, rfc3339
 from streams.core import Output, Record, StepConfig
 from streams.fragments import row
 from streams.fragments.row import Fragment
@@ -28,7 +28,7 @@ KEY_OF = hasher("secret")
 CONFIG = StepConfig(partition=0, partitions=2, generation=0, key_of=KEY_OF)
 START = 1_735_689_600_000  # 2025-01-01
 PACK = msgspec.msgpack.Encoder().encode
-STATED = msgspec.msgpack.Decoder(Seen | Link | Owns | Named | Employed)
+STATED = msgspec.msgpack.Decoder(Statement)
 SENT = msgspec.msgpack.Decoder(Snapshot | Tick)
 
 Message = Touch | Owner | Told | Tick | MapRow
@@ -71,7 +71,7 @@ def touches(draw: st.DrawFn) -> Touch:
         campaign={},
         contact=draw(FACTS),
         organisation=draw(FACTS),
-        consent={"email": draw(st.booleans())} if kind == "consent_given" else {},
+        consent={"profiling": draw(st.booleans())} if kind == "consent_given" else {},
         extra={},
     )
 
@@ -94,28 +94,87 @@ tolds = st.builds(
 )
 ticks = st.builds(Tick, st.integers(0, 1), TIMES, st.integers(0, 2))
 ids = st.sampled_from(["1", "2", "3", None])
-spans = st.lists(st.tuples(st.none() | TIMES, ids, ids), max_size=3, unique_by=lambda span: span[0]).map(
+spans = st.lists(
+    st.tuples(st.none() | TIMES, ids, ids, st.booleans()), max_size=3, unique_by=lambda span: span[0]
+).map(
     lambda drawn: [
-        Span(None if at is None else rfc3339(at), contact and f"c{contact}", account and f"a{account}")
-        for at, contact, account in sorted(drawn, key=lambda span: span[0] or 0)
+        Span(
+            None if at is None else rfc3339(at), contact and f"c{contact}", account and f"a{account}", placed
+        )
+        for at, contact, account, placed in sorted(drawn, key=lambda span: span[0] or 0)
     ]
 )
+periods = st.lists(
+    st.tuples(st.none() | TIMES, TIMES).filter(lambda each: (each[0] or 0) < each[1]), max_size=2
+)
 maps = st.builds(
-    MapRow,
-    st.just("t"),
+    lambda identifier, spans, accounts, places, periods, forgotten: MapRow(
+        "t",
+        identifier,
+        (0, 0, 0),
+        spans,
+        accounts,
+        places,
+        [Period(None if since is None else rfc3339(since), rfc3339(until)) for since, until in periods],
+        {KEY_OF("t", name).hex(): rfc3339(until) for name, until in forgotten.items()},
+    ),
     st.sampled_from(STRONG + WEAK + KEYS),
-    st.just((0, 0, 0)),
     spans,
     st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["a1", "a2"])),
+    st.dictionaries(st.just("domain:x.nl"), st.sampled_from(["a1", "a3"])),
+    st.just([]) | periods,
+    st.just({}) | st.dictionaries(st.sampled_from(STRONG), TIMES, max_size=2),
 )
 
 
 def versioned(messages: list[Message]) -> list[Message]:
-    """IDENTITY never gives one version twice."""
+    """IDENTITY never gives one version twice, and what is erased stays so.
+
+    Strong identifiers are erased from the beginning, weak ones also in periods, account keys not at all. What
+    is erased altogether may have lost its name.
+    """
+    erased: dict[str, set[Period]] = {}
+    forgotten: dict[str, dict[str, str]] = {}
     for seq, message in enumerate(messages):
-        if isinstance(message, MapRow):
-            message.version = (0, 1, seq)
+        if not isinstance(message, MapRow):
+            continue
+        message.version = (0, 1, seq)
+        name = message.identifier
+        if name not in WEAK:
+            message.erased = [Period(None, each.until) for each in message.erased if name in STRONG]
+        message.erased = sorted(erased.setdefault(name, set()).union(message.erased), key=str)
+        erased[name].update(message.erased)
+        before = forgotten.setdefault(name, {})
+        before |= {key: max(until, before.get(key, until)) for key, until in message.forgotten.items()}
+        message.forgotten = dict(before)
+        if any(each.since is None for each in message.erased) and seq % 2:
+            message.identifier = erased_name(KEY_OF("t", name))
     return messages
+
+
+def key_of_map(message: MapRow) -> bytes:
+    return identifier_key(KEY_OF, message.tenant, message.identifier)
+
+
+def latest_maps(messages: Sequence[Message]) -> dict[bytes, MapRow]:
+    """The map rows that hold, by the key of the identifier."""
+    latest: dict[bytes, MapRow] = {}
+    for each in messages:
+        if isinstance(each, MapRow):
+            key = key_of_map(each)
+            latest[key] = max(each, latest.get(key, each), key=lambda one: one.version)
+    return latest
+
+
+def floor(mapped: MapRow | None) -> int:
+    """Up to before when (ms) the identifier of a map row is erased."""
+    untils = [each.until or "" for each in mapped.erased if each.since is None] if mapped else []
+    return max(map(from_rfc3339, untils), default=0)
+
+
+def is_erased(mapped: MapRow | None, at: int) -> bool:
+    said = rfc3339(at)  # of one length: texts compare as times
+    return mapped is not None and any((p.since or "") <= said < (p.until or "") for p in mapped.erased)
 
 
 inputs = st.lists(st.one_of(touches().map(with_true_digest), owners, tolds, ticks, maps), max_size=30).map(
@@ -125,8 +184,7 @@ inputs = st.lists(st.one_of(touches().map(with_true_digest), owners, tolds, tick
 
 def record(message: Message) -> Record:
     if isinstance(message, MapRow):
-        key = KEY_OF(message.tenant, message.identifier)
-        return Record("identity-map", 0, 0, 0, key, msgspec.json.encode(message))
+        return Record("identity-map", 0, 0, 0, key_of_map(message), msgspec.json.encode(message))
     about: tuple[str, ...] = ("nobody",)
     if isinstance(message, Touch):
         about = (message.tenant, message.identifier)
@@ -172,11 +230,11 @@ class World:
         self.session.sent(work)
 
     def fragments(self) -> dict[bytes, Fragment]:
-        """The rows, without the memory of what was withdrawn: that tells which map rows came first."""
+        """The rows, without the memory of what was sent: that tells what came first."""
         found = {}
         for group, value in self.values().items():
             fragment = row.decode(value)
-            fragment.left = []
+            fragment.left, fragment.erased = [], []
             found[group] = fragment
         return found
 
@@ -189,16 +247,25 @@ class World:
     def clock(self) -> bytes | None:
         return self.session.rows.get(KEY_OF("clock"))
 
-    def folded(self) -> dict[tuple[str, str, str], Snapshot]:
-        """The snapshots that stand at JOURNEYS; of one version the later."""
-        stand: dict[tuple[str, str, str], Snapshot] = {}
+    def stored(self) -> dict[tuple[str, str, bytes], Snapshot]:
+        """The snapshots that JOURNEYS holds at last; of one version the later."""
+        stored: dict[tuple[str, str, bytes], Snapshot] = {}
         for sent in self.snapshots():
-            of = sent.tenant, sent.account, sent.identifier
-            if of not in stand or sent.version >= stand[of].version:
-                stand[of] = sent
-        for each in stand.values():
-            each.version = b""
-        return {of: each for of, each in stand.items() if not each.withdrawn}
+            of = sent.tenant, sent.account, identifier_key(KEY_OF, sent.tenant, sent.identifier)
+            if of not in stored or sent.version >= stored[of].version:
+                stored[of] = sent
+        return stored
+
+    def folded(self) -> dict[tuple[str, str, bytes], Snapshot]:
+        """The snapshots that stand, without what tells the way."""
+        standing = {of: each for of, each in self.stored().items() if not each.withdrawn}
+        for each in standing.values():
+            each.version, each.predecessors, each.erased = b"", {}, []
+        return standing
+
+    def letters(self) -> set[bytes]:
+        """The offsets of touches that were refused."""
+        return {dict(o.headers)["offset"] for o in self.sent if o.topic == "touchpoints.dead-letter"}
 
     def snapshots(self) -> list[Snapshot]:
         sent = [SENT.decode(out.value or b"") for out in self.sent if out.topic == "fragment-snapshots"]
@@ -206,7 +273,9 @@ class World:
 
     def ticks(self) -> list[Tick]:
         sent = [
-            SENT.decode(o.value or b"") for o in self.sent if o.topic != "identity-links" and o.partition == 0
+            SENT.decode(o.value or b"")
+            for o in self.sent
+            if o.topic == "fragment-snapshots" and o.partition == 0
         ]
         return [each for each in sent if isinstance(each, Tick)]
 
@@ -229,12 +298,25 @@ def run(messages: Sequence[Message], seed: int) -> World:
     return world
 
 
-def settled(stated: set[Statement]) -> dict[Any, Any]:
-    """What IDENTITY makes of statements: the earliest of each; of owners and employments the changes."""
+def settled(stated: set[Statement], maps: dict[bytes, MapRow]) -> dict[Any, Any]:
+    """What IDENTITY makes of statements that are not erased.
+
+    The earliest of each, of a word on profiling the latest; of owners and employments the changes.
+    """
     earliest: dict[Any, int] = {}
+    words: dict[Any, tuple[int, bool]] = {}
     claims: dict[Any, set[row.Claim]] = {}
     for each in stated:
+        own = getattr(each, "identifier", "") or getattr(
+            each, "weak", ""
+        )  # of links all are told, and judged
+        mapped = maps.get(KEY_OF(each.tenant, own))
+        if each.at < floor(mapped) or (not isinstance(each, Owns | Profiling) and is_erased(mapped, each.at)):
+            continue
         match each:
+            case Profiling(tenant, identifier, given, at):
+                of = tenant, identifier, "profiling"
+                words[of] = max((at, not given), words.get(of, (at, not given)))
             case Owns(tenant, weak, strong, at):
                 claims.setdefault((tenant, weak), set()).add((at, strong, "", 0))
             case Employed(tenant, identifier, contact, source, rank, at, account):
@@ -243,7 +325,7 @@ def settled(stated: set[Statement]) -> dict[Any, Any]:
                 key = (type(each), *(getattr(each, name) for name in each.__struct_fields__ if name != "at"))
                 earliest[key] = min(each.at, earliest.get(key, each.at))
     changes = {of: first_of_each_moment(moments(sorted(told))) for of, told in claims.items()}
-    return {**earliest, **changes}
+    return {**earliest, **changes, **{of: refused for of, (_, refused) in words.items()}}
 
 
 def first_of_each_moment(claims: list[row.Claim]) -> list[tuple[int, str, str, int]]:
@@ -258,35 +340,37 @@ def first_of_each_moment(claims: list[row.Claim]) -> list[tuple[int, str, str, i
     return holds
 
 
-def naive(messages: Sequence[Message]) -> dict[tuple[str, str, str], Counter[str]]:
+def naive(messages: Sequence[Message]) -> dict[tuple[str, str, bytes], Counter[str]]:
     """Event ids per (tenant, account, identifier), told touch by touch from all messages."""
-    latest: dict[tuple[str, str], MapRow] = {}
-    winners: dict[tuple[str, str, str, str], Touch] = {}
+    latest = latest_maps(messages)
+    winners: dict[tuple[str, bytes, str, str], Touch] = {}
     for each in messages:
-        if isinstance(each, MapRow):
-            of = each.tenant, each.identifier
-            latest[of] = max(each, latest.get(of, each), key=lambda one: one.version)
-        elif isinstance(each, Touch) and each.type not in ("identified", "consent_given"):
-            event = each.tenant, each.identifier, each.source, each.event_id
-            winners[event] = min(each, winners.get(event, each), key=attrgetter("occurred_at", "digest"))
-    found: dict[tuple[str, str, str], Counter[str]] = {
-        (*of, span.account_id): Counter()
-        for of, mapped in latest.items()
+        if isinstance(each, Touch) and each.type not in ("identified", "consent_given"):
+            key = KEY_OF(each.tenant, each.identifier)
+            if not is_erased(latest.get(key), each.occurred_at):
+                event = each.tenant, key, each.source, each.event_id
+                winners[event] = min(each, winners.get(event, each), key=attrgetter("occurred_at", "digest"))
+    found: dict[tuple[str, str, bytes], Counter[str]] = {
+        (mapped.tenant, span.account_id, key): Counter()
+        for key, mapped in latest.items()
         for span in mapped.spans
         if span.account_id
     }
-    for (tenant, identifier, _, event_id), touch in winners.items():
-        mapped = latest.get((tenant, identifier))
+    for (tenant, key, _, event_id), touch in winners.items():
+        mapped = latest.get(key)
         if mapped is None:
             continue
-        if touch.account not in ("", identifier):
+        if touch.account not in ("", touch.identifier):
             account = mapped.accounts.get(touch.account)
         else:
             at = rfc3339(touch.occurred_at)  # of one length: texts compare as times
             holding = [span for span in mapped.spans if span.since is None or span.since <= at]
             account = holding[-1].account_id if holding else None
+            stronger = not touch.account and touch.identifier[:5] in ("conta", "user_")
+            if holding and holding[-1].placed and stronger and "email:a@x.nl" in touch.strong:
+                account = mapped.places.get("domain:x.nl", account)
         if account is not None:
-            found.setdefault((tenant, identifier, account), Counter())[event_id] += 1
+            found.setdefault((tenant, account, key), Counter())[event_id] += 1
     return found
 
 
@@ -299,20 +383,65 @@ def test_any_order_repetition_cut_and_crash_end_the_same(messages: list[Message]
     assert crooked.folded() == straight.folded()
     assert crooked.ticks()[-1:] == straight.ticks()[-1:]
     assert crooked.ticks() == sorted(crooked.ticks(), key=lambda tick: (tick.at, tick.drain))
-    stated = crooked.stated()
-    assert settled(stated) == settled(straight.stated())
+    stated, maps = crooked.stated(), latest_maps(messages)
+    assert settled(stated, maps) == settled(straight.stated(), maps)
     for fragment in crooked.fragments().values():
-        assert stated.issuperset(statements(fragment))
+        said = {each for each in statements(fragment) if not isinstance(each, Profiling)}
+        assert stated.issuperset(said)
 
 
 @settings(max_examples=150, deadline=None)
 @given(inputs, st.integers(0, 1 << 30))
 def test_every_touch_is_where_it_belongs_once(messages: list[Message], seed: int) -> None:
     found = {
-        (tenant, identifier, account): Counter(each.event_id for part in sent.parts for each in part.touches)
-        for (tenant, account, identifier), sent in run(messages, seed).folded().items()
+        of: Counter(each.event_id for part in sent.parts for each in part.touches)
+        for of, sent in run(messages, seed).folded().items()
     }
     assert found == naive(messages)
+
+
+@settings(max_examples=150, deadline=None)
+@given(inputs, st.integers(0, 1 << 30))
+def test_what_is_erased_is_gone_and_whoever_had_it_is_told(messages: list[Message], seed: int) -> None:
+    world, maps = run(messages, seed), latest_maps(messages)
+    stored = world.stored()
+    for sent in world.snapshots():
+        key = identifier_key(KEY_OF, sent.tenant, sent.identifier)
+        last = stored[sent.tenant, sent.account, key]
+        for touch in (touch for part in sent.parts for touch in part.touches):
+            if is_erased(maps.get(key), touch.at):
+                assert event_key(KEY_OF, sent.tenant, touch.source, touch.event_id) in last.erased
+    refused = set()
+    for each in messages:
+        if not isinstance(each, Touch) or not each.identifier:
+            continue
+        key = KEY_OF(each.tenant, each.identifier)
+        if is_erased(maps.get(key), each.occurred_at):
+            event = event_key(KEY_OF, each.tenant, each.source, each.event_id)
+            refused.add(str(-1 - int.from_bytes(event[:6], "big")).encode())
+    assert world.letters() <= refused
+    for key, value in world.values().items():
+        fragment = row.decode(value)
+        if fragment.identifier.startswith("#"):
+            (plain,) = [name for name in STRONG + WEAK if KEY_OF("t", name) == key]
+            assert plain.encode() not in value
+            assert (fragment.touches, fragment.links, fragment.claims, fragment.facts) == ([], [], [], {})
+
+
+@settings(max_examples=150, deadline=None)
+@given(inputs, st.integers(0, 1 << 30))
+def test_every_account_that_is_named_as_a_predecessor_answers(messages: list[Message], seed: int) -> None:
+    world = run(messages, seed)
+    withdrawals = [sent for sent in world.snapshots() if sent.withdrawn]
+    for (tenant, account, key), snapshot in world.stored().items():
+        for predecessor, version in snapshot.predecessors.items():
+            assert any(
+                (sent.tenant, sent.account) == (tenant, predecessor)
+                and identifier_key(KEY_OF, tenant, sent.identifier) == key
+                and sent.version >= version
+                and account in sent.successors
+                for sent in withdrawals
+            )
 
 
 def test_rows_of_the_same_messages_are_the_same_bytes() -> None:
