@@ -54,6 +54,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     profile_id: str = ""  # its id; empty: none was sent
     profiled: int = 0  # when, wall time in ms
     late: bool = False  # its drain has passed, and it waits for answers only
+    erased: bool = False  # some of its snapshots tell of erased events
 
 
 class Clock(msgspec.Struct, array_like=True, frozen=True):
@@ -176,8 +177,7 @@ class Journeys:
             adopted = ledgers.adopt(known, ledger, handed)
             if adopted.said:
                 rows.put(group, LEDGER, _pack(adopted))
-                snapshots = (_header(v) for m, v in rows.group(group).items() if is_fragment(m))
-                self._lose(rows, group, self._erased(ledger.tenant, snapshots))
+                self._lose(rows, group, self._all_erased(rows, group, ledger.tenant))
 
     @property
     def clock(self) -> int:
@@ -206,6 +206,7 @@ class Journeys:
         if former is not None and (header.successors or (was_here and former.parts != header.parts)):
             self._regrouped.add(group)
         if header.erased or header.identifier.startswith("#"):
+            self._put_head(rows, group, erased=True)
             self._lose(rows, group, self._erased(header.tenant, [header]))
         if moved or header.successors or header.predecessors or self._records.waits(group):
             return self._records.stored(rows, group, member, header, moved=moved)
@@ -214,10 +215,14 @@ class Journeys:
     def _receive(self, rows: Rows, record: AccountRecord, now: int) -> list[Output]:
         """Take an answer; what an account learns that has published already is published as any change."""
         group = self._config.key_of(record.tenant, "account", record.account)
-        outputs = self._records.received(rows, group, record)
-        if record.ledger and (value := rows.get(group)) is not None:
-            self._mark(rows, group, _head(value))
+        value = rows.get(group)
+        head = _head(value) if value is not None else None
+        if record.ledger and head is not None:
+            self._mark(rows, group, head)
             self._dirty.setdefault(group, (now, False))
+        outputs = self._records.received(rows, group, record)
+        if record.ledger and head is not None and head.erased:
+            self._lose(rows, group, self._all_erased(rows, group, record.tenant))
         return outputs
 
     def _erased(self, tenant: str, snapshots: Iterable[Header | Snapshot]) -> Erased:
@@ -227,6 +232,10 @@ class Journeys:
         fragments = frozenset(identifier_key(key_of, tenant, s.identifier) for s in telling)
         gone = frozenset(event for snapshot in telling for event in snapshot.erased)
         return Erased(key_of, tenant, fragments, gone)
+
+    def _all_erased(self, rows: Rows, group: Group, tenant: str) -> Erased:
+        members = rows.group(group).items()
+        return self._erased(tenant, (_header(value) for member, value in members if is_fragment(member)))
 
     def _lose(self, rows: Rows, group: Group, erased: Erased) -> None:
         """Take what was erased out of the account's rows; its profile is sent again as it then is."""
@@ -305,10 +314,9 @@ class Journeys:
         before = stood = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
         taken = self._taken(rows, group, members) if any(not s.withdrawn for s in snapshots) else {}
         handed = [ledger for row in taken.values() for ledger in row.ledgers]
-        if handed:
-            handed = self._erased(head.tenant, snapshots).ledgers(handed)
-            own = [ledger for ledger in handed if ledger.account == head.account]
-            before = own[-1] if own and value is None else before  # it had gone, and comes back
+        own = [ledger for ledger in handed if ledger.account == head.account]
+        if own and value is None:  # it had gone, and comes back
+            before = own[-1]
         held = ledgers.holdings(account, self.clock)
         shown = _profile(members[PROFILE]) if group in self._regrouped and PROFILE in members else None
         if handed or shown is not None:

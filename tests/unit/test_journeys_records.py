@@ -28,6 +28,7 @@ from tests.unit.test_journeys_given import (
 )
 
 JANE, BRAM, DOMAIN = "email:jane@acme.nl", "email:bram@acme.nl", "domain:acme.nl"
+PIET = "email:piet@acme.nl"
 FIRM, OTHER, PERSON = "afirm", "aother", "ajane"  # the account of kind person of contact "cjane" is "ajane"
 
 _record = msgspec.msgpack.Decoder(AccountRecord).decode
@@ -267,8 +268,38 @@ def test_an_account_that_gets_its_own_ledger_back_goes_on_where_it_was():
     second = given.feed(*moved(JANE, OTHER, PERSON, of("cjane", *JANES), seq=3))
     deliver(given, second)
     assert events(given.drain()) == []
-    given.feed(at(PERSON, fragment(JANE, of("cjane", JANES[0]), seq=4), {OTHER: 3}))
-    assert told(given.drain(), PERSON) == ["stage_corrected"]
+
+
+def test_an_account_that_gets_its_own_ledger_back_takes_back_what_no_longer_holds():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2)))
+    deliver(given, given.feed(*moved(JANE, OTHER, PERSON, of("cjane", JANES[0]), seq=3)))
+    (back,) = events(given.drain())
+    assert (back["subject"], back["natural_key"], back["retracted"]) == (PERSON, "1/evaluation", True)
+
+
+def test_a_firm_that_becomes_part_of_another_one_is_not_split():
+    given = Driven()
+    given.feed(at(OTHER, fragment(JANE, of("cjane", *JANES))), at(OTHER, fragment(DOMAIN)))
+    given.drain()
+    sent = given.feed(
+        *moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=2), *moved(DOMAIN, OTHER, FIRM, seq=2)
+    )
+    assert [bool(answer.ledger) for answer in answers(sent)] == [False, True]
+    deliver(given, sent)
+    sent = given.drain()
+    assert told(sent, FIRM) == ["account_merged"]
+    assert told(sent, OTHER) == []
+
+
+def test_what_was_handed_to_an_account_that_is_gone_waits_until_something_stands_there():
+    given = published()
+    asked = given.feed(left(PERSON, JANE, 2, OTHER), at(OTHER, fragment(JANE, of("cjane", *JANES), seq=2)))
+    given.feed(left(OTHER, JANE, 3))
+    deliver(given, asked)
+    assert told(given.drain(), OTHER) == []
+    given.feed(at(OTHER, fragment(JANE, of("cjane", *JANES), seq=4)))
+    assert told(given.drain(), OTHER) == ["account_merged"]
 
 
 # ---- waiting
@@ -309,8 +340,10 @@ def test_an_answer_to_an_earlier_withdrawal_does_not_do():
     assert told(given.feed(later, now=START + 60_001), FIRM)
 
 
-def test_an_answer_that_comes_before_its_snapshot_is_kept():
+@pytest.mark.parametrize("former", [[], [left(FIRM, JANE, 1)]], ids=["new", "back"])
+def test_an_answer_that_comes_before_its_snapshot_is_kept(former: list[Snapshot]):
     given = published()
+    given.feed(*former)
     withdrawal, snapshot = moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)
     deliver(given, given.feed(withdrawal))
     assert told(given.drain(), FIRM) == []  # its snapshot has not come: what was told is not taken up yet
@@ -337,18 +370,31 @@ def test_answers_of_a_fragment_that_left_are_forgotten():
     assert not any(m.startswith((ANSWERS, TAKEN)) for m in given.rows.group(group(FIRM)))
 
 
+def test_an_answer_outlives_the_withdrawal_of_what_was_before():
+    given = Driven()
+    given.feed(at(FIRM, fragment(JANE, of("cjane", *JANES), seq=2)))
+    given.feed(AccountRecord(TENANT, FIRM, PERSON, KEY_OF(TENANT, JANE), pack_version(1, 1, 5), b""))
+    given.feed(left(FIRM, JANE, 3, PERSON))
+    given.feed(at(FIRM, fragment(JANE, of("cjane", *JANES), seq=5), {PERSON: 5}))
+    assert told(given.drain(), FIRM)
+
+
 # ---- crashes
 
 
 def scenario() -> list[list[Snapshot | Tick]]:
-    """Two runs: two accounts are told of, then one becomes part of the other."""
+    """Two runs: accounts are told of, then one becomes part of another, and one loses Piet to that one."""
+    piets = of("cpiet", touch(START + 3 * DAY))
     return [
         [
             at(PERSON, fragment(JANE, of("cjane", *JANES))),
+            at(OTHER, fragment(PIET, piets)),
+            at(OTHER, fragment("domain:other.nl")),
             at(FIRM, fragment(BRAM, of("cbram", touch(START + 2 * DAY)))),
         ],
         [Tick(0, START, 1)],
         [left(PERSON, JANE, 2, FIRM)],
+        moved(PIET, OTHER, FIRM, piets, seq=2),
         [at(FIRM, fragment(JANE, of("cjane", *JANES), seq=2), {PERSON: 2}), Tick(0, START, 2)],
     ]
 

@@ -1,0 +1,185 @@
+"""Nothing that was erased is left in any row; what was told stays a fact and loses the person."""
+
+import json
+
+import pytest
+
+from schemas.internal import AccountRecord, Fact, Mini, Snapshot
+from schemas.keys import erased_name, event_key
+from streams.core import Output
+from streams.session import pack_version
+from tests.unit.test_journeys_given import (
+    ACCOUNT,
+    DAY,
+    KEY_OF,
+    START,
+    TENANT,
+    Driven,
+    events,
+    fragment,
+    gone,
+    of,
+    profiles,
+    touch,
+)
+from tests.unit.test_journeys_records import deliver, left, moved
+
+JANE, CRM, BRAM = "email:jane@acme.nl", "contact_id:7", "email:bram@acme.nl"
+VISIT = touch(START, event_id="secret-visit")
+DEMO = touch(START + DAY, "demo_requested", event_id="secret-demo", source="crm")
+HERS = ("jane@acme.nl", "contact_id:7", "Jane", "secret-visit", "secret-demo")
+
+
+def hers(identifier: str, *touches: Mini, seq: int = 1) -> Snapshot:
+    facts = {"name": Fact(3, START, "web", "Jane Doe")}
+    return fragment(identifier, of("c1", *touches), seq=seq, facts=facts)
+
+
+def erased(identifier: str, *touches: Mini, seq: int, account: str = ACCOUNT) -> Snapshot:
+    """What FRAGMENTS says of a fragment of which nothing is left."""
+    snapshot = gone(erased_name(KEY_OF(TENANT, identifier)), seq)
+    snapshot.account = account
+    snapshot.erased = [event_key(KEY_OF, TENANT, touch.source, touch.event_id) for touch in touches]
+    return snapshot
+
+
+def left_over(given: Driven) -> list[tuple[str, bytes]]:
+    """What the rows still hold of Jane."""
+    return [
+        (text, member)
+        for group in given.rows.groups()
+        for member, value in given.rows.group(group).items()
+        for text in HERS
+        if text.encode() in value
+    ]
+
+
+def told_of_her(outputs: list[Output]) -> list[str]:
+    return [text for output in outputs for text in HERS if text.encode() in (output.value or b"")]
+
+
+def published(*, live: bool = False) -> Driven:
+    given = Driven(live=live)
+    given.feed(hers(CRM, DEMO), hers(JANE, VISIT))
+    assert given.drain() if not live else given.feed(now=START + 9_000)
+    assert {text for text, _ in left_over(given)} == set(HERS)
+    return given
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_no_row_holds_anything_of_who_was_erased_from_the_moment_it_is_known(live: bool):
+    given = published(live=live)
+    given.feed(erased(CRM, DEMO, seq=2), erased(JANE, VISIT, seq=2), now=START + 10_000)
+    assert left_over(given) == []
+    owed = [
+        output
+        for group in given.rows.groups()
+        for member in given.rows.group(group)
+        for output in given.step.outputs(given.rows, group, member, pack_version(1, 1, 9))
+    ]
+    assert owed
+    assert told_of_her(owed) == []
+
+
+def test_what_was_told_is_taken_back_without_the_person():
+    given = published()
+    first = {e["id"]: e for e in events(given.sent)}
+    given.feed(erased(CRM, DEMO, seq=2), erased(JANE, VISIT, seq=2))
+    sent = given.drain()
+    assert told_of_her(sent) == []
+    assert {e["corrects"] for e in events(sent)} == set(first)
+    for event in events(sent):
+        assert event["retracted"]
+        assert "contact" not in event
+        assert "caused_by" not in event
+        former = first[event["corrects"]]
+        assert (event["occurred_at"], event["natural_key"]) == (former["occurred_at"], former["natural_key"])
+    (profile,) = profiles(sent)
+    assert (profile["gone"], profile["members"], profile["journeys"]) == (True, [], [])
+    assert left_over(given) == []
+
+
+def test_others_keep_what_is_theirs():
+    given = Driven()
+    brams = touch(START + 2 * DAY, "catalogue_requested", event_id="brams")
+    given.feed(hers(CRM, DEMO), hers(JANE, VISIT), fragment("domain:acme.nl"))
+    given.feed(fragment(BRAM, of("c2", brams), facts={"name": Fact(3, START, "web", "Bram")}))
+    given.drain()
+    given.feed(erased(CRM, DEMO, seq=2), erased(JANE, VISIT, seq=2))
+    sent = given.drain()
+    moved = {e["natural_key"]: e.get("caused_by") for e in events(sent) if not e.get("retracted")}
+    assert moved == {"1": ["brams"], "1/awareness": ["brams"], "1/consideration": ["brams"]}
+    (profile,) = profiles(sent)
+    assert [m["name"] for m in profile["members"]] == ["Bram"]
+    assert left_over(given) == []
+
+
+def test_of_a_fragment_of_which_something_is_left_only_the_erased_events_go():
+    given = published()
+    later = touch(START + 90 * DAY, event_id="later")
+    again = fragment(JANE, of("c9", later), seq=2)
+    again.erased = erased(JANE, VISIT, seq=2).erased
+    given.feed(erased(CRM, DEMO, seq=2), again)
+    given.drain()
+    rest = {text for text, _ in left_over(given)}
+    assert rest == {"jane@acme.nl"}
+    told = [e for e in events(given.sent) if not e.get("retracted")]
+    assert {e["contact"]["id"] for e in told[-4:] if "contact" in e} == {"c9"}
+
+
+def test_a_profile_that_looks_the_same_is_sent_again_after_its_causes_were_scrubbed():
+    given = Driven()
+    device = touch(START + DAY, event_id="secret-visit")
+    given.feed(fragment(BRAM, of("c2", touch(START, event_id="brams"))))
+    given.feed(fragment("device_id:d", of("c2", device)))
+    given.drain()
+    gone_device = fragment("device_id:d", of("c2", touch(START + DAY, event_id="other")), seq=2)
+    gone_device.erased = erased("device_id:d", device, seq=2).erased
+    given.feed(gone_device)
+    (profile,) = profiles(given.drain())
+    assert profile["journeys"][0]["stages"][0]["caused_by"] == ["brams"]
+
+
+def test_what_was_handed_over_is_scrubbed_at_both_ends():
+    given = published()
+    firm = "afirm"
+    sent = given.feed(left(ACCOUNT, CRM, 2, firm), *moved(JANE, ACCOUNT, firm, of("c1", VISIT), seq=2))
+    records: list[Output] = sent
+    for account in (ACCOUNT, firm):
+        given.feed(erased(CRM, DEMO, seq=3, account=account), erased(JANE, VISIT, seq=3, account=account))
+    assert left_over(given) == []
+    deliver(given, records)  # it was on its way
+    assert left_over(given) == []
+    given.drain()
+    assert left_over(given) == []
+
+
+def test_a_ledger_that_was_handed_over_before_is_scrubbed_in_all_rows():
+    given = published()
+    firm = "afirm"
+    sent = given.feed(left(ACCOUNT, CRM, 2, firm), *moved(JANE, ACCOUNT, firm, of("c1", VISIT), seq=2))
+    deliver(given, sent)
+    for account in (ACCOUNT, firm):
+        given.feed(erased(CRM, DEMO, seq=3, account=account), erased(JANE, VISIT, seq=3, account=account))
+    assert left_over(given) == []
+    assert told_of_her(given.drain()) == []
+
+
+def test_what_only_a_lost_session_said_of_who_was_erased_is_taken_back_without_the_person():
+    given, lost = Driven(), published()
+    given.feed(erased(CRM, DEMO, seq=2), erased(JANE, VISIT, seq=2))
+    group = KEY_OF(TENANT, "account", ACCOUNT)
+    for member, theirs in lost.rows.group(group).items():
+        given.step.adopt(given.rows, group, member, theirs)
+    given.rows.keep()
+    assert left_over(given) == []
+
+
+def test_the_names_of_rows_are_names_of_nobody():
+    given = published()
+    record = AccountRecord(TENANT, "afirm", ACCOUNT, KEY_OF(TENANT, JANE), pack_version(1, 1, 2), b"")
+    given.feed(record)
+    for group in given.rows.groups():
+        for member in given.rows.group(group):
+            assert b"jane" not in member
+    assert json.loads(given.sent[0].value or b"")["tenant"] == TENANT
