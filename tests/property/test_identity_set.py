@@ -293,7 +293,7 @@ class Oracle:
         return contact, self.account_at(contact, None, time)
 
     def held_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
-        """The contact that has a weak identifier at a time, also who is erased; if it is shared the account."""
+        """Whose a weak identifier is at a time, also if that one is erased; if it is shared the account."""
         owns = self.asserted(weak)
         keeps = self.device_policy == "last_known" or kind_of(weak) == "phone"
         if not owns or self.refuses(weak) or (not keeps and time >= min(owns)[0]):

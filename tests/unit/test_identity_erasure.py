@@ -69,6 +69,10 @@ def owns(weak: str, strong: str, at: float) -> Owns:
     return Owns("t", weak, strong, day(at))
 
 
+def employed(identifier: str, account: str, at: float) -> Employed:
+    return Employed("t", identifier, "", "crm", CRM, day(at), account)
+
+
 def word(what: str, a: str, b: str, at: float, event_id: str = "w") -> Asserted:
     return Asserted("t", event_id, what, a, b, day(at), "steward")
 
@@ -341,7 +345,7 @@ def test_four_on_one_device_share_it_when_one_is_erased() -> None:
 def test_account_keys_remain_and_are_dated_as_they_were() -> None:
     said: list[Statement] = [
         seen(JANE, 1),
-        Employed("t", JANE, "", "crm", CRM, day(2), "account_id:7"),
+        employed(JANE, "account_id:7", 2),
         seen(BOB, 3),
     ]
     said += [Named("t", JANE, "vat_number:NL1", day(2)), link("account_id:7", "domain:acme.nl", 4, "crm")]
