@@ -255,8 +255,9 @@ class Tenant:
     @cached_property
     def seen(self) -> dict[str, int]:
         """Strong identifier -> when it was first mentioned."""
-        told = [(e.at, s) for e in self.events for s in (e.strong if e.person else e.strong[:1])] + [
-            (one.at, end) for one in self.assertions if one.named for end in (one.a, one.b)
+        told = [(e.at, s) for e in self.events for s in (e.strong if e.person else e.strong[:1])]
+        told += [
+            (one.at, s) for one in self.assertions if one.named or self._counts(one) for s in (one.a, one.b)
         ]
         return {s: at for at, s in sorted(told, reverse=True) if self.alive(s, at)}
 
