@@ -82,6 +82,10 @@ def test_people_with_their_names_and_why_they_are_two(client: Client, tenant: st
     assert asking.pair(said(tenant, "email:j@acme.nl", "anonymous_id:x", at=9 * DAY)).one
     assert not asking.pair(said(tenant, "email:j@acme.nl", "anonymous_id:x", at=9 * DAY - 1)).known
     assert asking.pair(said(tenant, "email:j@acme.nl", "user_id:unknown")).b == Group()
+    assert (
+        asking.pair(said(tenant, "contact_id:7", "journeys_contact_id:c2")).b == two
+    )  # in use: it has no row
+    assert asking.pair(said(tenant, "contact_id:7", "journeys_contact_id:c3")).b == Group()
 
 
 def test_accounts(client: Client, tenant: str) -> None:

@@ -112,14 +112,14 @@ class Warehouse:
         value = pack(Evidence(self.tenant, a, b, state=state, version=version, **plain | changes))
         return Record(EVIDENCE.name, 0, 0, 0, key, value if state else None)
 
-    def answer(self, request: str, contacts: list[str], seq: int = 1, **changes: Any) -> Record:
+    def answer(self, request_id: str, contacts: list[str], seq: int = 1, **changes: Any) -> Record:
         plain = {
-            **{"id": "x", "type": "privacy_result", "tenant": self.tenant, "subject": request},
+            **{"id": "x", "type": "privacy_result", "tenant": self.tenant, "subject": request_id},
             **{"occurred_at": "2025-06-01T00:00:00Z", "emitted_at": "2026-01-01T00:00:00Z"},
             **{"request": "erase", "result": "done", "counts": {"identifiers": 2, "devices": 1}},
         }
         value = PrivacyResult(
-            **plain | changes, version=(0, 1, seq), contact_ids=contacts, caused_by=[request]
+            **plain | changes, version=(0, 1, seq), contact_ids=contacts, caused_by=[request_id]
         )
         return Record(RESULTS.name, 0, 0, 0, b"", encode(value))
 
