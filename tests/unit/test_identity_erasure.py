@@ -404,6 +404,26 @@ def test_a_bot_is_erased_with_all_that_names_it() -> None:
     assert found.is_gone(others[20], 10)
 
 
+def test_what_was_a_bot_may_be_somebody_later() -> None:
+    others = [f"email:{n}@junk{n}.nl" for n in range(20)]
+    found = Map(*(link(LOGIN, one, 1) for one in others), link(LOGIN, BOB, 8), erase(LOGIN, at=5))
+    assert found.contact(LOGIN) == found.contact(BOB) is not None
+    found.say(link(LOGIN, JANE, 1))  # one more of those that say nothing
+    assert found.contact(JANE) not in (None, found.contact(LOGIN))
+    assert found.row(JANE).forgotten == {key(LOGIN).hex(): rfc3339(day(5))}
+
+
+def test_what_becomes_of_a_firm_is_nothing_to_who_is_erased() -> None:
+    found = Map(seen(JANE, 1), employed(JANE, "vat_number:NL1", 2), owns(COOKIE, JANE, 2), erase(JANE, at=5))
+    found.say(
+        link("account_id:7", "domain:acme.nl", 8, "crm"), link("account_id:7", "vat_number:NL1", 8, "crm")
+    )
+    assert found.is_gone(JANE, 5)
+    found.restart()
+    found.say(seen("domain:acme.nl", -9), seen("account_id:7", -10))
+    assert found.is_gone(JANE, 5)
+
+
 def test_profiling_refused_up_to_then_is_forgotten() -> None:
     found = Map(seen(JANE, 1), Profiling("t", JANE, False, day(2)), owns(COOKIE, JANE, 9))
     assert found.contact(COOKIE, 9) is None

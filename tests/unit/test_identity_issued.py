@@ -6,7 +6,7 @@ import pytest
 
 from schemas.identity import Period
 from schemas.internal import Seen
-from schemas.keys import erased_name
+from schemas.keys import KEY_BYTES, erased_name
 from schemas.times import rfc3339
 from tests.unit.test_identity_erasure import (
     BOB,
@@ -109,6 +109,9 @@ def test_people_may_say_it_by_ids_known_or_not_yet(restart: bool) -> None:
             found.say(one)
         assert found.contact(LOGIN) == found.contact("contact_id:2") is not None
         assert found.at("account_id:7", 0) == found.at("account_id:8", 0)
+        assert {len(member) for member in found.session.rows.group(KEY_OF("t"))} == {
+            KEY_BYTES
+        }  # nothing waits
 
 
 def test_a_person_may_be_erased_by_any_of_the_ids() -> None:
