@@ -65,6 +65,7 @@ class Table:
         self._rows = rows
         self._group = group
         self._read: dict[Member, Row] = {}
+        self._named: dict[str, Row] = {}  # the same rows by any name: looked up some twenty times for a link
         self.changed: set[str] = set()  # their rows are to be written
         self.published: set[str] = set()  # their map rows are to be sent
         self.fared: set[tuple[str, str]] = set()  # (end, partner): how their links fared is to be told
@@ -86,7 +87,12 @@ class Table:
 
     def find(self, identifier: str) -> Row | None:
         """The row of an identifier, if it has one; also of one that is erased, by either name."""
-        return self.find_by(self.names.member(self.tenant, identifier))
+        row = self._named.get(identifier)
+        if row is None:
+            row = self.find_by(self.names.member(self.tenant, identifier))
+            if row is not None:
+                self._named[identifier] = row
+        return row
 
     def find_by(self, key: Member) -> Row | None:
         """The row of that key, if there is one."""
@@ -124,7 +130,7 @@ class Table:
             self.late.append((identifier, at))
         else:
             if row is None or row.seen == NEVER:
-                row = self._begun(identifier)
+                row = self._begun(identifier, row)
                 if domain is not None:
                     self.index.add(domain, identifier)
             row.seen = at
@@ -133,9 +139,9 @@ class Table:
             self.mention(domain, at)
         return row
 
-    def _begun(self, identifier: str) -> Row:
+    def _begun(self, identifier: str, known: Row | None) -> Row:
         """The row of an identifier of which nothing is known but, perhaps, that it is erased."""
-        row = self.blank(identifier)
+        row = known if known is not None else self._new(identifier)
         row.identifier = identifier
         row.spans = []
         self.born.append(row)
@@ -144,9 +150,11 @@ class Table:
     def blank(self, identifier: str) -> Row:
         """The row of an identifier; a new one where there is none."""
         row = self.find(identifier)
-        if row is None:
-            row = Row(self.tenant, identifier, NEVER)
-            self._read[self.names.member(self.tenant, identifier)] = row
+        return row if row is not None else self._new(identifier)
+
+    def _new(self, identifier: str) -> Row:
+        row = self._named[identifier] = Row(self.tenant, identifier, NEVER)
+        self._read[self.names.member(self.tenant, identifier)] = row
         return row
 
     def touch(self, identifier: str) -> None:

@@ -78,18 +78,18 @@ class Tenant:
 
     def link(self, said: Link) -> None:
         """Both are one contact, or one account."""
-        known = self._table.find(said.a)
-        if known is not None and is_known(known, said.b, said.source, said.rank, said.at):
+        one = self._table.mention(said.a, said.at)
+        if is_known(one, said.b, said.source, said.rank, said.at):
             return
-        ends = self._table.mention(said.a, said.at), self._table.mention(said.b, said.at)
+        ends = one, self._table.mention(said.b, said.at)
         if is_erased(ends[0], said.at) or is_erased(ends[1], said.at):
             self._erasures.link(said)
             return
         stale: set[str] = set()
         for row, partner in zip(ends, (said.b, said.a), strict=True):
             if changed := add_link(row, partner, said.source, said.rank, said.at):
-                self._table.changed.add(row.identifier)
                 stale |= changed
+                self._table.changed.add(row.identifier)
         if not stale:
             if not any(map(is_kept, ends, (said.b, said.a), 2 * (said.source,), 2 * (said.rank,))):
                 self._unkept.append(said)
