@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from benchmarks import febrl, pairs, stitching
+from benchmarks import bounds, febrl, pairs, stitching
+from benchmarks.chain import Chain
 from benchmarks.pairs import measure
 
 JANE = {
@@ -107,3 +108,22 @@ def test_the_files_that_ship():
     assert found == {"febrl1": 1_000, "febrl2": 5_000, "febrl3": 5_000, "febrl4": 10_000}
     people = {sent.person for sent in febrl.touchpoints("febrl1", "mixed")}
     assert len(people) == 500
+
+
+def test_extremes_cost_what_the_chain_of_steps_counts():
+    chain = Chain()
+    chain.feed(bounds.people(50, 5))
+    assert chain.cost("ingest").records == 50
+    assert chain.cost("identity").records == 50 * 2  # a link, and when the log-in was first seen
+    chain.reset()
+    chain.feed(bounds.visits(80, 50, 5, 50))
+    assert (chain.cost("ingest").records, chain.cost("identity").records) == (80, 0)
+    chain.settle()
+    assert chain.cost("journeys").largest_output > 1_000  # profiles of ten people
+    assert chain.state_bytes("identity") > chain.cost("fragments").largest_row > 0
+
+
+def test_all_extremes_are_of_one_tenant_and_every_event_is_another_one():
+    events = [json.loads(line) for line in bounds.extremes(500)]
+    assert {event["tenant"] for event in events} == {"heavy"}
+    assert len({event["event_id"] for event in events}) == len(events) == 100 + 200 + 20 + 5
