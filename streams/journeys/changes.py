@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from schemas.events import AccountProfile
 from schemas.internal import Snapshot
 from streams.journeys.account import Account
-from streams.journeys.ledger import ACCOUNT_CHANGE, CONTACT_CHANGE, JOURNEY, MEMBER, Holding, Ledger
+from streams.journeys.ledger import ACCOUNT_CHANGE, CONTACT_CHANGE, MEMBER, Holding, Ledger, numbers
 
 Contacts = Mapping[str, Iterable[str]]  # contact -> its identifiers
 
@@ -83,13 +83,9 @@ def _members(ledger: Ledger) -> dict[str, list[str]]:
 
 def _merged(into: str, handed: Ledger, account: Account, at: int) -> Holding:
     """The account of this ledger became part of `into`."""
-    numbers = {}
-    for said in handed.said:
-        if said.kind == JOURNEY and not said.retracted:
-            for number, journey in enumerate(account.walked.journeys, 1):
-                if journey.opened.at <= said.at <= journey.last.at:
-                    numbers[f"{handed.account}.{said.key}"] = f"{into}.{number}"
-    details = {"from": handed.account, "into": into, "journeys": numbers}
+    ours = numbers(handed, account)
+    journeys = {f"{handed.account}.{theirs}": f"{into}.{number}" for theirs, number in ours.items()}
+    details = {"from": handed.account, "into": into, "journeys": journeys}
     return Holding(ACCOUNT_CHANGE, handed.account, "account_merged", at, "", "", details=details)
 
 

@@ -3,11 +3,11 @@
 The ledger is one row per account. It keeps, per (kind, natural key), the last event that was published, in as
 few bytes as it takes to write that event again: after a crash the events owed follow from the row alone.
 
-What an account that became part of this one had told, and what still holds, counts as told: the ledger takes
-it over (`Said.taken`) and tells only what becomes of it.
+What an account had told that became part of this one counts as told: the ledger takes it over (`Said.taken`)
+and tells only what is different, or becomes of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -158,31 +158,27 @@ class Making(NamedTuple):
 
 
 def settle(
-    ledger: Ledger, held: Iterable[Holding], making: Making, handed: Iterable[Ledger] = ()
+    ledger: Ledger, held: Iterable[Holding], making: Making, handed: Collection[Ledger] = ()
 ) -> tuple[Ledger, list[Said]]:
     """The ledger after publishing the difference, and that difference, in order of event time.
 
     `held` is all that holds, and what changed of kind `CHANGES`. `handed` is what accounts had told that
-    became part of this one: where this one itself said nothing of a thing, and one of them said what holds,
-    that counts as told.
+    became part of this one: where this one itself said nothing of a thing, that counts as told by it.
     """
     before = {(said.kind, said.key): said for said in ledger.said}
-    others = _facts(handed)
     kept: list[Said] = []
     told: list[Said] = []
     refs = list(ledger.refs)
     if making.ref not in refs:
         refs.append(making.ref)
     here = refs.index(making.ref)
-    takes = False
+    if handed:
+        before = {**_carried(handed, making.account, here), **before}
     for holding in held:
-        kind, key = holding.kind, holding.key
-        former = before.pop((kind, key), None)
+        kind = holding.kind
+        former = before.pop((kind, holding.key), None)
         if former is not None and _still(former, holding):
             kept.append(former)
-        elif former is None and others and (other := others.get(_fact(holding))) and _still(other, holding):
-            kept.append(msgspec.structs.replace(other, key=key, ref=here, taken=True))
-            takes = True
         else:
             if kind == CONTACT_CHANGE:
                 before.pop((kind, _opposite(holding)), None)
@@ -192,11 +188,22 @@ def settle(
             kept.append(former)
         else:
             told.append(_take_back(ledger, former, making, here))
-    if not told and not takes:
+    if not told and not handed:
         return ledger, []
     told.sort(key=_telling)
     after = _compact(msgspec.structs.replace(ledger, refs=refs, said=kept + told))
     return after, after.said[len(kept) :]
+
+
+def numbers(handed: Ledger, account: Account) -> dict[str, str]:
+    """The journeys of a ledger that was handed over: their numbers there -> here, as far as they are here."""
+    return {
+        said.key: str(number)
+        for said in handed.said
+        if said.kind == JOURNEY and not said.retracted
+        for number, journey in enumerate(account.walked.journeys, 1)
+        if journey.opened.at <= said.at <= journey.last.at
+    }
 
 
 def adopt(ours: Ledger, theirs: Ledger, handed: Iterable[Said] = ()) -> Ledger:
@@ -245,20 +252,27 @@ def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
     )
 
 
-def _facts(ledgers: Iterable[Ledger]) -> dict[tuple[str, str, int, str, str], Said]:
-    """What these ledgers tell, by what it is."""
-    return {
-        _fact(said): said
-        for ledger in ledgers
-        for said in ledger.said
-        if not said.retracted and said.kind not in CHANGES
-    }
+def _carried(handed: Iterable[Ledger], account: Account, here: int) -> dict[tuple[str, str], Said]:
+    """What was told by who became part of this account, under the keys that it has here.
+
+    Of several that told of a thing, and of two journeys that turn out to be one, the first counts.
+    """
+    carried: dict[tuple[str, str], Said] = {}
+    for ledger in sorted(handed, key=lambda one: one.account):
+        ours = numbers(ledger, account)
+        for said in sorted(ledger.said, key=_number):
+            key = said.key
+            if said.kind in _NUMBERED:
+                number, slash, item = key.partition("/")
+                key = f"{ours[number]}{slash}{item}" if number in ours else ""
+            if key and not said.retracted and said.kind not in CHANGES:
+                here_too = msgspec.structs.replace(said, key=key, ref=here, taken=True)
+                carried.setdefault((said.kind, key), here_too)
+    return carried
 
 
-def _fact(told: Said | Holding) -> tuple[str, str, int, str, str]:
-    """What is told, whatever the number of the journey or of the period."""
-    item = told.key.partition("/")[2] if told.kind in (STAGE, MOMENT) else ""
-    return told.kind, item, told.at, told.cause, told.contact
+def _number(said: Said) -> int:
+    return int(said.key.partition("/")[0]) if said.kind in _NUMBERED else 0
 
 
 def _opposite(change: Holding) -> str:
@@ -314,12 +328,16 @@ def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, 
 
 
 def _take_back(ledger: Ledger, former: Said, making: Making, here: int) -> Said:
-    """As `_retracted`; an address is told again only where its contact is still here and lets it be used."""
-    if former.identifiers:
-        allowed = making.account.allowed(former.contact)
-        told = [i for i in former.identifiers if i in allowed or kind_of(i) != "email"]
-        former = msgspec.structs.replace(former, identifiers=told)
-    return _retracted(ledger, former, making.now, here)
+    """As `_retracted`; an address is told again only where its contact is still here and lets it be used.
+
+    Of what another account told this one repeats nothing that is not here: it would not hear of its erasure.
+    """
+    allowed = making.account.allowed(former.contact)
+    told = [i for i in former.identifiers if i in allowed or not (former.taken or kind_of(i) == "email")]
+    cause = "" if former.taken else former.cause
+    return _retracted(
+        ledger, msgspec.structs.replace(former, identifiers=told, cause=cause), making.now, here
+    )
 
 
 def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:

@@ -3,15 +3,21 @@
 from itertools import combinations, pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.internal import MACHINE, PERSON, Fact, Mini, Snapshot, Tick
+from schemas import topics
+from schemas.internal import MACHINE, PERSON, AccountRecord, Fact, Mini, Snapshot, Tick
 from schemas.times import rfc3339
+from streams.core import Output
+from streams.session import pack_version
 from tests.unit.test_journeys_given import (
+    ACCOUNT,
     DAY,
     START,
     Driven,
+    events,
     folded,
     fragment,
     gone,
@@ -134,6 +140,66 @@ def test_folded_outputs_are_those_of_a_naive_recomputation(delivery, live: bool,
     for profile in profiles(driven.sent)[-1:]:
         assert profile["touches"] == len(touched)
         assert profile["gone"] is all(s.withdrawn for s in latest.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories(), st.lists(st.booleans(), min_size=5, max_size=5), st.booleans(), st.integers(0, 1000))
+def test_what_two_accounts_told_that_become_one_is_what_one_account_tells(
+    history: list[Snapshot], here: list[bool], back: bool, end: int
+):
+    latest = {snapshot.identifier: snapshot for snapshot in history}
+    going = {identifier for identifier, stays in zip(OWNERS, here, strict=True) if not stays}
+    driven = Driven()
+    for snapshot in latest.values():
+        driven.feed(other(snapshot) if snapshot.identifier in going else snapshot)
+    driven.drain(START + end * DAY)
+    version = pack_version(1, 1, 50)
+    asked = []
+    for identifier in sorted(going & latest.keys(), reverse=back):
+        moved = msgspec.structs.replace(latest[identifier], version=version)
+        if not moved.withdrawn:
+            moved.predecessors = {"aother": version}
+        left = other(gone(identifier, 50))
+        left.successors = [] if moved.withdrawn else [ACCOUNT]
+        asked += driven.feed(left, moved)
+    driven.drain(START + end * DAY)
+    answers = [o.value or b"" for o in asked if o.topic == topics.RECORDS.name]
+    driven.feed(*map(msgspec.msgpack.Decoder(AccountRecord).decode, answers))
+    driven.drain(START + end * DAY)
+
+    alone = Driven()
+    alone.feed(*latest.values())
+    alone.drain(START + end * DAY)
+    assert read(driven.sent) == folded(alone.sent)
+    shown = {p["subject"]: content(p) for p in profiles(driven.sent)}
+    expected = {p["subject"]: content(p) for p in profiles(alone.sent)}
+    assert shown.get(ACCOUNT) == expected.get(ACCOUNT) or shown[ACCOUNT]["gone"]
+    assert shown.get("aother", {}).get("gone", True)
+
+
+def other(snapshot: Snapshot) -> Snapshot:
+    return msgspec.structs.replace(snapshot, account="aother")
+
+
+def read(outputs: list[Output]) -> dict[tuple[str, str, str], Any]:
+    """What holds, as `docs/journeys.md` says: what `from` told counts for `into`, which has the last word."""
+    said = {(e["subject"], e["kind"], e["natural_key"]) for e in events(outputs)}
+    merged = [e["details"] for e in events(outputs) if e["type"] == "account_merged"]
+    journeys = {origin: into for details in merged for origin, into in details["journeys"].items()}
+    held: dict[tuple[str, str, str], Any] = {}
+    told = [
+        each for each in folded(outputs).items() if each[0][1] not in ("account_change", "contact_change")
+    ]
+    for (subject, kind, key), value in sorted(told, key=lambda each: each[0][2].zfill(40)):
+        if subject == ACCOUNT or not merged:
+            held[subject, kind, key] = value
+            continue
+        number, slash, item = key.partition("/")
+        into = journeys.get(f"{subject}.{number}", "").partition(".")[2]
+        here = key if kind.startswith("member") else f"{into}{slash}{item}" if into else ""
+        if here and (ACCOUNT, kind, here) not in said:
+            held.setdefault((ACCOUNT, kind, here), value)
+    return held
 
 
 def content(profile: dict[str, Any]) -> dict[str, Any]:

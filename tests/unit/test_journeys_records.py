@@ -142,6 +142,28 @@ def test_what_was_taken_over_is_corrected_and_taken_back_by_who_took_it():
     assert back["corrects"] == evaluation["id"]
 
 
+def test_what_the_other_one_told_and_is_otherwise_is_corrected():
+    given = Driven()
+    given.feed(at(PERSON, fragment(JANE, of("cjane", *JANES))))
+    given.drain()
+    ids = {event["natural_key"]: event["id"] for event in events(given.sent) if event["kind"] == "stage"}
+    earlier = at(FIRM, fragment(BRAM, of("cbram", touch(START - DAY, "order_placed"))))
+    deliver(given, given.feed(earlier, *moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    sent = events(given.drain())
+    stages = {event["natural_key"]: event for event in sent if event["kind"] == "stage"}
+    assert set(stages) == {"1/awareness", "1/evaluation", "1/purchase"}
+    awareness, evaluation = stages["1/awareness"], stages["1/evaluation"]
+    assert (awareness["type"], awareness["corrects"]) == ("stage_corrected", ids["1/awareness"])
+    assert awareness["details"]["was"] == "2025-01-01T00:00:00Z"
+    assert awareness["details"]["now"] == "2024-12-31T00:00:00Z"
+    assert (evaluation["retracted"], evaluation["corrects"]) == (True, ids["1/evaluation"])
+    assert "caused_by" not in evaluation  # whose it was may be erased elsewhere
+    assert {event["natural_key"] for event in sent if event["kind"] == "moment"} == {
+        "1/evaluation",
+        "1/first_order",
+    }
+
+
 def test_only_the_account_that_told_something_says_it_again():
     given = published()
     deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
