@@ -100,10 +100,12 @@ class Asking:
             identifier=identifier,
             at=at,
         )
-        _, contact, account = found[0] if found else (0, "", "")
-        if _is_of_account(said):
-            return self._account(said.tenant, account) if account else Group()
-        return self._contact(said.tenant, contact) if contact else Group()
+        kind, _, value = identifier.partition(":")
+        own = value if kind in ISSUED_KINDS else ""  # an id that is in use needs no row
+        _, contact, account = found[0] if found else (0, own, own)
+        id_, look = (account, self._account) if _is_of_account(said) else (contact, self._contact)
+        group = look(said.tenant, id_) if id_ else Group()
+        return group if group.members else Group()
 
     def _contact(self, tenant: str, contact: str) -> Group:
         return self._members(
