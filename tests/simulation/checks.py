@@ -31,6 +31,7 @@ from tests.simulation.seen import (
     POISON,
     Event,
     Run,
+    answers,
     events,
     folded_events,
     maps,
@@ -201,6 +202,7 @@ def _tenant(run: Run, name: str, tenant: Tenant, clock: int) -> Iterator[str]:
     }
     yield from differences("touch", _placed(run, name), wanted)
     yield from _former_ids(run, name, tenant, ids, accounts)
+    yield from _answers(run, name, tenant)
     if hasattr(AccountProfile, "journeys"):
         yield from differences("journeys", _journeys(run, name), _expected(tenant, accounts, clock))
 
@@ -228,6 +230,20 @@ def _former_ids(
             found = {(span.contact_id if contact else span.account_id) or "" for span in row.spans} or {""}
             if found != now[identifier]:
                 yield f"former id {identifier}: {found}, expected {now[identifier]}"
+
+
+def _answers(run: Run, name: str, tenant: Tenant) -> Iterator[str]:
+    """Who was erased with those whom a request names was found; they themselves, if they were known."""
+    found = answers(run)
+    for request, gone in tenant.erases.items():
+        answer = found.get((name, request.id))
+        if answer is None:
+            yield f"answer to {request}: none"
+            continue
+        others = gone - set(request.identifiers)
+        count = answer.counts["identifiers"]
+        if not len(others) <= count <= len(gone) or (answer.result == "done") != bool(count):
+            yield f"answer to {request}: {answer.result}, {answer.counts}, expected {sorted(gone)}"
 
 
 def _placed(run: Run, name: str) -> dict[tuple[str, str, str], tuple[str, str]]:

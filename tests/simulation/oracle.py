@@ -208,8 +208,10 @@ class Tenant:
         self.requests = sorted(set(requests))
         self.anonymous = anonymous  # an anonymous touch after the first person is nobody's
         self.until: dict[str, int] = {}  # identifier -> up to when all that was said of it is erased
+        self.erases: dict[Request, set[str]] = {}
         for request in self.requests:
-            self.until |= dict.fromkeys(self.closure(request), request.at)
+            self.erases[request] = self.closure(request)
+            self.until |= dict.fromkeys(self.erases[request], request.at)
         self.contact = self.people()[0]
         self.account = self._accounts()
 

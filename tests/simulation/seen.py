@@ -53,7 +53,6 @@ def results(run: Run) -> dict[str, dict[Any, Any]]:
     return {
         "identity-map": known_maps(run),
         "identity-evidence": evidence(run),
-        "privacy-results": answers(run),
         "account-profiles": profiles(run),
         "fragments": fragments(run),
         "snapshots in JOURNEYS": snapshots(run),
@@ -93,11 +92,10 @@ def evidence(run: Run) -> dict[tuple[str, ...], Any]:
     }
 
 
-def answers(run: Run) -> dict[tuple[str, str], Any]:
-    """What each request came to."""
+def answers(run: Run) -> dict[tuple[str, str], PrivacyResult]:
+    """(tenant, request) -> what it came to."""
     made = [_result(value) for value in read(run, topics.RESULTS.name)]
-    folded = fold(((one.tenant, one.subject), one.version, one) for one in made)
-    return {key: (one.request, one.result, one.counts) for key, one in folded.items()}
+    return fold(((one.tenant, one.subject), one.version, one) for one in made)
 
 
 class Event(NamedTuple):
@@ -159,17 +157,19 @@ def folded_profiles(run: Run) -> list[AccountProfile]:
 
 
 def fragments(run: Run) -> dict[tuple[str, str], Any]:
-    """(tenant, identifier) -> row, without what remembers the way."""
+    """(tenant, identifier) -> row, without what remembers the way, and without what is nobody's."""
     clock = run.config.key_of("clock")
     found = {}
     for (_, key), value in run.state(Fragments.name).items():
         if key != clock:
             row = fragment_row.decode(value)
             row.left, row.erased = [], []
+            nobodys = row.mapped is not None and all(
+                (span.contact, span.account) == (None, None) for span in row.mapped.spans
+            )
             if row.mapped is not None:
                 row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0))
-            blank = fragment_row.Fragment(row.tenant, row.identifier)
-            if row != blank and not row.identifier.startswith(ISSUED):
+            if row.touches or not (nobodys or row.identifier.startswith(ISSUED)):
                 found[row.tenant, row.identifier] = msgspec.to_builtins(row)
     return found
 
