@@ -1,4 +1,4 @@
-"""Every story through `journeys run`: as told, in three more orders, and with everything twice."""
+"""Every story through `journeys run`: as told and in three more orders, once with everything twice."""
 
 import random
 from collections import defaultdict
@@ -40,14 +40,14 @@ def of(tenant: str, views: dict[str, Rows]) -> Answer:
     return Answer([c for c in contacts.values() if c], list(accounts.values()), touches, dict(devices))
 
 
-@pytest.mark.parametrize("order", ["as told", "shuffled 1", "shuffled 2", "shuffled 3", "twice"])
+@pytest.mark.parametrize("order", ["as told", "shuffled 1", "shuffled 2", "shuffled 3, twice"])
 def test_stories(order: str, tmp_path: Path) -> None:
     lines: list[bytes] = []
     last: list[bytes] = []
     for tenant, story in STORIES.items():
         lines += story.told(tenant, story.lines)
         last += story.told(tenant, list(story.last))
-    if order == "twice":
+    if order.endswith("twice"):
         lines = [*lines, *lines]
     if order.startswith("shuffled"):
         random.Random(order).shuffle(lines)
