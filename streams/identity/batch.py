@@ -5,11 +5,11 @@ link between clusters F and G as last resolved makes one cluster of them and cha
 place in the order is*, provided that F and G together break no rule. For a link with one end in F or G and
 the other outside was refused, and is refused again: clusters with more members break no fewer rules. A link
 with both ends inside is accepted: parts of what breaks no rule break none. All else is as it was. A link
-within a cluster changes nothing: that is the case F = G.
+within a cluster changes nothing, nor does one that goes forward in the order: that is the case F = G.
 
 The rule does not hold where people's links, which know no limits, are part of F or G. Then, where F and G
-may not be one, and where a link ceased to count or people said something, everything that links reach is
-resolved again (`Component`).
+may not be one, where a link ceased to count or goes backward, and where people said something, everything
+that links reach is resolved again (`Component`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -146,9 +146,12 @@ def erasure(row: Row) -> Erasure:
     return row.erasure
 
 
-def is_kept(row: Row, partner: str, source: str, rank: int) -> bool:
-    """Whether the row holds the link, as said by that source, at whatever time."""
-    return any(one.source == source and one.rank == rank for one in row.links.get(partner, ()))
+def said_first(row: Row, partner: str, source: str, rank: int) -> int | None:
+    """When a source said first that they are linked, as far as the row knows; None: it does not."""
+    for one in row.links.get(partner, ()):
+        if one.source == source and one.rank == rank:
+            return one.first
+    return None
 
 
 def is_known(row: Row, partner: str, source: str, rank: int, at: int) -> bool:

@@ -42,8 +42,8 @@ from streams.identity.rows import (
     add_word,
     asserted,
     is_erased,
-    is_kept,
     is_known,
+    said_first,
 )
 from streams.identity.spans import NOBODY, Person, Span, ownership
 from streams.identity.table import Table
@@ -85,15 +85,18 @@ class Tenant:
         if is_erased(ends[0], said.at) or is_erased(ends[1], said.at):
             self._erasures.link(said)
             return
+        first = said_first(one, said.b, said.source, said.rank)
+        # an account link that was said earlier, too, may come later in the order: see `Said.changed`
+        falls = first is not None and said.at < first and kind_of(said.a) in ACCOUNT_KINDS
         stale: set[str] = set()
         for row, partner in zip(ends, (said.b, said.a), strict=True):
             if changed := add_link(row, partner, said.source, said.rank, said.at):
                 stale |= changed
                 self._table.changed.add(row.identifier)
         if not stale:
-            if not any(map(is_kept, ends, (said.b, said.a), 2 * (said.source,), 2 * (said.rank,))):
+            if first is None and said_first(ends[1], said.a, said.source, said.rank) is None:
                 self._unkept.append(said)
-        elif (ends[0].inert | ends[1].inert) >> said.rank & 1 or said.b in ends[0].words:
+        elif falls or (ends[0].inert | ends[1].inert) >> said.rank & 1 or said.b in ends[0].words:
             self._table.stale[kind_of(said.a)] |= stale
             self._table.fared |= {(row.identifier, one) for row in ends for one in stale if one in row.links}
         else:

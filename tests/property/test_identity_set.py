@@ -28,7 +28,7 @@ from schemas.internal import (
     kind_of,
 )
 from schemas.keys import hasher
-from schemas.times import DAY_MS, from_rfc3339, rfc3339
+from schemas.times import DAY_MS, HOUR_MS, from_rfc3339, rfc3339
 from schemas.topics import EVIDENCE, LINKS, MAP
 from streams.core import Output, Record, StepConfig
 from streams.identity import resolver, rows
@@ -394,7 +394,7 @@ def firm(address: str | None) -> str:
 
 # Sets of statements, and ways to send them
 
-times = st.integers(0, 40).map(lambda n: 946_684_800_000 + n * 13 * DAY_MS)
+times = st.integers(0, 40).map(lambda n: 946_684_800_000 + n // 2 * 26 * DAY_MS + n % 2 * 7 * HOUR_MS)
 exact_times = st.integers(0, 12).map(lambda n: 946_684_800_000 + n * 30 * DAY_MS)  # 90 days to the ms
 sources = st.sampled_from(sorted(RANKS))
 ASSERTIONS = ("link", "link", "unlink", "cannot_link", "alias", "parent")
@@ -446,6 +446,16 @@ sets = st.one_of(
         st.builds(lambda s, t: Owns(TENANT, WEAK[0], s, t), st.sampled_from(STRONG), exact_times | times),
         min_size=4,
         max_size=20,
+        unique=True,
+    ),
+    st.lists(  # accounts that contradict each other within few days
+        st.builds(
+            lambda pair, hours: Link(TENANT, *pair, "crm", 1, 946_684_800_000 + hours * HOUR_MS),
+            st.sampled_from([(account, key) for account in ACCOUNTS[:3] for key in ACCOUNTS[5:7]]),
+            st.integers(0, 60),
+        ),
+        min_size=3,
+        max_size=12,
         unique=True,
     ),
 )
@@ -580,7 +590,7 @@ def dense(random: Random) -> list[Statement]:
 
 
 def _any(random: Random, step: int, reach: int, device: bool) -> Statement:
-    at = 946_684_800_000 + random.randint(0, reach) * step * DAY_MS
+    at = 946_684_800_000 + random.randint(0, reach) * step * DAY_MS + random.choice([0, 0, 7]) * HOUR_MS
     kind = random.random()
     if (crowd := device and random.random() < 0.7) or 0.4 <= kind < 0.6:
         return Owns(TENANT, WEAK[0] if crowd else random.choice(WEAK), random.choice(STRONG), at)

@@ -1,17 +1,33 @@
 """IDENTITY by hand: what must come out, case by case. Times are days after 2025-01-01."""
 
-from itertools import permutations
+from itertools import count, permutations
 
 import msgspec
 import pytest
 
 from schemas.identity import MapRow
-from schemas.internal import CRM, ERP, OTHER, STEWARD, Employed, Evidence, Link, Named, Owns, Seen
+from schemas.internal import (
+    CRM,
+    ERP,
+    ISSUED_KINDS,
+    OTHER,
+    STEWARD,
+    Asserted,
+    Employed,
+    Evidence,
+    Link,
+    Named,
+    Owns,
+    Profiling,
+    Seen,
+    kind_of,
+)
 from schemas.keys import hasher, partition_of
 from schemas.times import DAY_MS, from_rfc3339
 from schemas.topics import EVIDENCE, LINKS, MAP
 from streams.core import Record, StepConfig
 from streams.fragments.row import NAMED as FRAGMENTS_NAMED
+from streams.identity import batch
 from streams.identity.rows import NAMED
 from streams.identity.spans import Person, ownership
 from streams.identity.step import Identity
@@ -21,7 +37,7 @@ from streams.session import Session
 KEY_OF = hasher("secret")
 CONFIG = StepConfig(partition=0, partitions=8, generation=0, key_of=KEY_OF)
 START = from_rfc3339("2025-01-01T00:00:00Z")
-Statement = Seen | Link | Owns | Named | Employed
+Statement = Seen | Link | Owns | Named | Employed | Profiling | Asserted
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.json.Decoder(MapRow).decode
@@ -54,11 +70,23 @@ def employed(identifier: str, account: str, at: float, source: str = "crm") -> E
     return Employed("t", identifier, contact, source, CRM, day(at), account)
 
 
+def profiling(identifier: str, at: float, *, given: bool) -> Profiling:
+    return Profiling("t", identifier, given, day(at))
+
+
+_events = count()
+
+
+def person(assertion: str, a: str, b: str, at: float = 0, by: str = "steward") -> Asserted:
+    return Asserted("t", f"s{next(_events)}", assertion, a, b, day(at), by)
+
+
 class Map:
     """The identity map after statements, each in a batch of its own."""
 
-    def __init__(self, *said: Statement) -> None:
-        self.session = Session(Identity(CONFIG), 0, 0)
+    def __init__(self, *said: Statement, device_policy: str = "last_known") -> None:
+        config = StepConfig(0, 8, 0, KEY_OF, settings={"device_policy": device_policy})
+        self.session = Session(Identity(config), 0, 0)
         self.session.claimed(1)
         self.rows: dict[str, MapRow] = {}
         self.evidence: dict[tuple[str, str, str], Evidence] = {}
@@ -420,6 +448,310 @@ def test_nobody_owns_what_more_than_a_thousand_have_used() -> None:
     found.say(owns("phone:+31", "user_id:x", 2_000))
     (span,) = found.rows["phone:+31"].spans
     assert (span.since, span.contact_id, span.account_id) == (None, None, None)
+
+
+# What people say
+
+
+C1, C2, JANE, BOB = "contact_id:1", "contact_id:2", "email:jane@acme.nl", "email:bob@acme.nl"
+
+
+def in_any_order(*said: Statement) -> list[Map]:
+    """Maps that were told the same in every order, one by one; they must be one."""
+    maps = [Map(*order) for order in permutations(said)]
+    spans = {
+        tuple(
+            sorted(
+                (identifier, repr(row.spans), repr(sorted(row.places.items())))
+                for identifier, row in found.rows.items()
+                if kind_of(identifier) not in ISSUED_KINDS  # what had been published depends on the order
+            )
+        )
+        for found in maps
+    }
+    fared = {tuple(sorted((k, e.state, e.reason, e.at) for k, e in m.evidence.items())) for m in maps}
+    assert len(spans) == len(fared) == 1
+    return maps
+
+
+def test_a_person_makes_one_of_two_crm_records() -> None:
+    said = link(C1, JANE, 1), link(C2, BOB, 1), person("link", C1, C2, 5)
+    for found in in_any_order(*said):
+        assert len({found.contact(one) for one in (C1, C2, JANE, BOB)}) == 1
+        assert found.evidence[C1, C2, "people"].state == "held"
+
+
+def test_what_sources_could_not_join_holds_when_a_person_joins_it_otherwise() -> None:
+    said = link(C1, JANE, 1, "crm"), link(C2, JANE, 2, "crm"), person("link", C1, C2, 5)
+    for found in in_any_order(*said):
+        assert found.contact(C2) == found.contact(JANE) == found.contact(C1)
+        assert found.evidence[C2, JANE, "crm"].state == "held"
+
+
+def test_the_crm_says_one_the_steward_says_two() -> None:
+    said = link(C1, JANE, 1, "crm"), link(C1, JANE, 9), person("unlink", JANE, C1, 5)
+    for found in in_any_order(*said):
+        assert found.contact(JANE) != found.contact(C1)
+        told = found.evidence[C1, JANE, "crm"]
+        assert (told.state, told.reason) == ("void", "unlink by steward on 2025-01-06")
+        assert found.evidence[C1, JANE, "web"].state == "void"  # of every source, later ones too
+
+
+def test_the_crm_says_two_the_steward_says_one() -> None:
+    said = link(C1, JANE, 1, "crm"), link(C2, JANE, 2, "crm"), person("unlink", C1, JANE, 3)
+    for found in in_any_order(*said):  # to move an address to another record: unlink it there
+        assert found.contact(JANE) == found.contact(C2) != found.contact(C1)
+
+
+def test_an_unlink_leaves_other_paths() -> None:
+    said = link("user_id:7", JANE, 1), link("user_id:7", C1, 1), link(C1, JANE, 1), person("unlink", C1, JANE)
+    for found in in_any_order(*said):
+        assert found.contact(JANE) == found.contact(C1)
+
+
+def test_after_unlink_and_link_again_what_sources_say_counts_again() -> None:
+    said = link(C1, JANE, 1), person("unlink", C1, JANE, 5), person("link", C1, JANE, 6)
+    for found in in_any_order(*said):
+        assert found.contact(JANE) == found.contact(C1)
+        assert found.evidence[C1, JANE, "web"].state == "held"
+    for found in in_any_order(*said, person("unlink", C1, JANE, 7, by="crm")):
+        assert found.contact(JANE) != found.contact(C1)
+        told = found.evidence[C1, JANE, "people"]
+        assert (told.state, told.reason, told.at) == ("void", "unlink by crm on 2025-01-08", day(6))
+
+
+def test_of_words_of_one_time_the_greater_event_id_stands() -> None:
+    words = [
+        Asserted("t", event, what, C1, JANE, day(5), "s") for event, what in (("a", "unlink"), ("b", "link"))
+    ]
+    for found in in_any_order(link(C1, JANE, 1), *words):
+        assert found.contact(JANE) == found.contact(C1)
+
+
+def test_cannot_link_holds_by_whatever_path() -> None:
+    said = link(C1, "user_id:7", 1), link("user_id:7", JANE, 2), person("cannot_link", C1, JANE, 0)
+    for found in in_any_order(*said):
+        assert found.contact(C1) == found.contact("user_id:7") != found.contact(JANE)
+        told = found.evidence["email:jane@acme.nl", "user_id:7", "web"]
+        assert (told.state, told.reason) == ("refused", "cannot_link by steward on 2025-01-01")
+
+
+def test_cannot_link_goes_before_what_another_person_joins() -> None:
+    said = person("cannot_link", C1, JANE, 1), person("link", C1, BOB, 2), person("link", BOB, JANE, 3)
+    for found in in_any_order(*said):
+        assert found.contact(C1) == found.contact(BOB) != found.contact(JANE)
+        assert found.evidence[BOB, JANE, "people"].state == "refused"
+
+
+def test_cannot_link_keeps_two_accounts_apart_that_share_a_domain() -> None:
+    said = [
+        link("account_id:1", "domain:acme.nl", 1, "crm"),
+        link("customer_number:9", "domain:acme.nl", 2, "erp"),
+        person("cannot_link", "account_id:1", "customer_number:9", 0),
+    ]
+    for found in in_any_order(*said):
+        assert found.account("domain:acme.nl") == found.account("account_id:1")
+        assert found.account("customer_number:9") != found.account("account_id:1")
+
+
+def test_an_alias_makes_one_account_of_two_crm_accounts() -> None:
+    said = [
+        link("account_id:1", "domain:acme.nl", 1, "crm"),
+        link("account_id:2", "domain:acme.com", 2, "crm"),
+        person("alias", "account_id:2", "account_id:1", 9),
+    ]
+    for found in in_any_order(*said):
+        keys = ("account_id:1", "account_id:2", "domain:acme.nl", "domain:acme.com")
+        assert len({found.account(one) for one in keys}) == 1
+    found.say(person("unlink", "account_id:1", "account_id:2", 10))
+    assert found.account("domain:acme.com") == found.account("account_id:2") != found.account("account_id:1")
+
+
+def test_a_parent_is_no_merge_and_what_cannot_be_paired_says_nothing() -> None:
+    found = Map(
+        person("parent", "account_id:1", "account_id:2"),
+        person("link", JANE, "account_id:2"),
+        person("link", "phone:+31", "device_id:d"),
+        person("alias", C1, JANE),
+        person("link", JANE, JANE),
+    )
+    assert found.rows == {}
+
+
+def test_a_person_says_whose_device_it_is() -> None:
+    said = owns("device_id:d", JANE, 1), person("link", "device_id:d", BOB, 5)
+    for found in in_any_order(*said):
+        jane, bob = found.contact(JANE), found.contact(BOB)
+        assert [found.contact("device_id:d", n) for n in (1, 4, 5, 9)] == [jane, jane, bob, bob]
+        assert found.evidence == {}
+
+
+@pytest.mark.parametrize("word", ["unlink", "cannot_link"])
+def test_a_person_says_whose_device_it_is_not(word: str) -> None:
+    said = owns("device_id:d", JANE, 1), owns("device_id:d", BOB, 5), person(word, BOB, "device_id:d", 0)
+    for found in in_any_order(*said):
+        assert found.contact("device_id:d", 9) == found.contact(JANE)
+    found = Map(owns("device_id:d", JANE, 1), person(word, "device_id:d", JANE, 2))
+    assert found.at("device_id:d", 1) == (None, None)
+    found.say(person("link", "device_id:d", JANE, 3))
+    assert found.contact("device_id:d", 1) == found.contact(JANE)
+
+
+# How links fared
+
+
+def test_it_is_told_how_a_link_fared_and_only_when_that_is_news() -> None:
+    found = Map(link(C1, JANE, 1))
+    assert [(e.a, e.b, e.source, e.rank, e.at, e.state, e.reason) for e in found.told] == [
+        (C1, JANE, "web", OTHER, day(1), "held", "")
+    ]
+    found.say(link(C1, JANE, 2))
+    assert found.told == []
+    found.say(link(C1, JANE, 2, "crm"))
+    assert [(e.source, e.state) for e in found.told] == [("crm", "held")]
+    found.say(link(C2, JANE, 0, "crm"))
+    fared = {(e.a, e.source): (e.state, e.reason) for e in found.told}
+    assert fared == {
+        (C1, "web"): ("refused", "two CRM contact ids"),
+        (C1, "crm"): ("refused", "two CRM contact ids"),
+        (C2, "crm"): ("held", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("links", "reason"),
+    [
+        ([("user_id:1", JANE), ("user_id:2", JANE)], "two log-ins"),
+        ([("user_id:1", f"email:{c}@x.nl") for c in "abcd"], "more than three e-mail addresses"),
+        ([("account_id:1", "vat_number:1"), ("account_id:2", "vat_number:1")], "two CRM accounts"),
+        ([("customer_number:1", "vat_number:1"), ("customer_number:1", "vat_number:2")], "two VAT numbers"),
+    ],
+)
+def test_why_a_link_is_refused(links: list[tuple[str, str]], reason: str) -> None:
+    found = Map(*(link(a, b, n, "erp") for n, (a, b) in enumerate(links)))
+    assert [e.reason for e in found.evidence.values() if e.state == "refused"] == [reason]
+
+
+def test_what_is_inert_is_told_also_where_neither_end_keeps_it() -> None:
+    bots = "user_id:1", "user_id:2"
+    found = Map(*(link(bot, f"email:{n}@junk{bot[-1]}.nl", n) for n in range(17) for bot in bots))
+    assert [e.state for e in found.evidence.values()] == ["inert"] * 34
+    for _ in range(2):  # nothing would tell it again after a crash
+        assert found.say(link(*bots, 99)) == []
+        assert [(e.a, e.b, e.state) for e in found.told] == [(*bots, "inert")]
+
+
+def test_evidence_is_keyed_by_its_link_and_owed_by_its_row() -> None:
+    session = Map().session
+    work = session.work([Record(LINKS.name, 0, 0, 0, None, _encode(link(C1, JANE)))], 0)
+    (output,) = [output for output in work.outputs if output.topic == EVIDENCE.name]
+    key = KEY_OF("t", "link", C1, JANE, "web")
+    assert (output.key, output.partition) == (key, partition_of(key, 8))
+    again = Session(Identity(CONFIG), 0, 0)
+    again.claimed(2)
+    assert output in again.recovered(work.rows).outputs
+
+
+def test_a_link_costs_what_it_joins_and_not_what_the_component_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = [link(f"user_id:{n + i}", f"email:{n}@x.nl", 2 * n + i) for n in range(100) for i in (0, 1)]
+    found = Map(*chain)
+    monkeypatch.setattr(batch, "Component", None)  # whoever walks a component fails
+    found.say(link("user_id:5", "email:new@x.nl", 0))
+    assert found.contact("email:new@x.nl") == found.contact("user_id:5") == found.contact("email:5@x.nl")
+    whole = Map(link("user_id:5", "email:new@x.nl", 0))
+    monkeypatch.undo()
+    whole.say(*chain)
+    for one in (found, whole):
+        one.rows = {name: row for name, row in one.rows.items() if kind_of(name) not in ISSUED_KINDS}
+    spans = {name: row.spans for name, row in whole.rows.items()}
+    assert spans == {name: row.spans for name, row in found.rows.items()}
+
+
+# Consent to profiling, devices, places, account links
+
+
+def test_without_profiling_there_is_no_anonymous_history() -> None:
+    said = owns("device_id:d", JANE, 1), profiling(JANE, 5, given=False), seen(JANE, 0)
+    for found in in_any_order(*said):
+        assert found.at("device_id:d", 1) == (None, None)
+        assert found.contact(JANE) is not None
+    found.say(profiling(JANE, 5, given=True))
+    assert found.contact("device_id:d", 1) is None  # of equal times the refusal
+    found.say(profiling(JANE, 6, given=True))
+    assert found.contact("device_id:d", 1) == found.contact(JANE)
+
+
+def test_any_identifier_of_a_contact_refuses_for_all() -> None:
+    found = Map(owns("device_id:d", "user_id:7", 1), profiling(JANE, 2, given=False))
+    assert found.contact("device_id:d", 1) == found.contact("user_id:7")
+    found.say(link("user_id:7", JANE, 3))
+    assert found.at("device_id:d", 1) == (None, None)
+    found.say(person("unlink", "user_id:7", JANE, 4))  # re-evaluated on un-merge
+    assert found.contact("device_id:d", 1) == found.contact("user_id:7")
+
+
+def test_a_device_that_refused_is_nobodys_and_its_owner_is_not_asked() -> None:
+    found = Map(
+        owns("device_id:d", JANE, 1), owns("device_id:e", JANE, 1), profiling("device_id:d", 2, given=False)
+    )
+    assert found.at("device_id:d", 3) == (None, None)
+    assert found.contact("device_id:e", 3) == found.contact(JANE)
+
+
+def test_a_shared_device_is_of_no_account_while_one_of_the_people_refuses() -> None:
+    people = [f"email:{name}@acme.nl" for name in "abcd"]
+    found = Map(*(owns("device_id:kiosk", one, 10 * n) for n, one in enumerate(people)))
+    assert found.at("device_id:kiosk", 15) == (None, found.account("domain:acme.nl"))
+    found.say(profiling(people[2], 0, given=False))
+    assert found.at("device_id:kiosk", 15) == (None, None)
+
+
+def test_anonymous_devices_are_their_first_persons_before_and_nobodys_after() -> None:
+    said = owns("device_id:d", JANE, 100), owns("device_id:d", BOB, 110), owns("phone:+31", JANE, 100)
+    found = Map(*said, device_policy="anonymous")
+    assert [found.contact("device_id:d", n) for n in (9, 99, 100, 115)] == [
+        None,
+        found.contact(JANE),
+        None,
+        None,
+    ]
+    assert found.contact("phone:+31", 115) == found.contact(JANE)  # a number is no device
+    assert Map(*said).contact("device_id:d", 115) is not None
+
+
+def test_touches_of_stronger_identifiers_are_placed_by_the_address_on_them() -> None:
+    said = [
+        link("user_id:1", "email:jan@acme.nl", 1),
+        link("user_id:1", "email:jan@beta.nl", 2),
+        link("user_id:1", "email:jan@gmail.com", 2),
+        employed("user_id:1", "domain:acme.nl", 50),
+    ]
+    for found in in_any_order(*said):
+        firms = {key: found.account(key) for key in ("domain:acme.nl", "domain:beta.nl")}
+        row = found.rows["user_id:1"]
+        assert row.places == firms
+        assert [(s.since, s.account_id, s.placed) for s in row.spans] == [
+            (None, firms["domain:acme.nl"], True),
+            ("2025-02-20T00:00:00Z", firms["domain:acme.nl"], False),
+        ]
+        assert found.rows["email:jan@beta.nl"].places == {}
+    found = Map(*said[:1], said[2])  # one firm: it is that of every touch
+    assert (found.rows["user_id:1"].places, found.rows["user_id:1"].spans[0].placed) == ({}, False)
+
+
+def test_a_domain_that_came_back_is_with_the_first_account_again() -> None:
+    said = [link(f"account_id:{n}", "domain:acme.nl", at, "crm") for n, at in ((1, 0), (2, 2), (1, 5))]
+    for found in in_any_order(*said):
+        assert (
+            found.account("domain:acme.nl") == found.account("account_id:1") != found.account("account_id:2")
+        )
+        assert found.evidence["account_id:1", "domain:acme.nl", "crm"].at == day(0)  # said first
+
+
+def test_within_a_day_only_the_first_time_of_an_account_link_counts() -> None:
+    said = [link(f"account_id:{n}", "domain:acme.nl", at, "crm") for n, at in ((1, 0.1), (2, 0.2), (1, 0.3))]
+    for found in in_any_order(*said):
+        assert found.account("domain:acme.nl") == found.account("account_id:2")
 
 
 # The worked examples, as FRAGMENTS states them (6: see the job change above)
