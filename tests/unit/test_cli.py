@@ -287,6 +287,8 @@ def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pyt
         {"topic": topic, "bytes": b64encode(value).decode(), "size": size}
         for topic, value, size in (
             ("touchpoints", b"one", 3),
+            ("identity-assertions", b"said", 4),
+            ("privacy-requests", b"asked", 5),
             ("touchpoints", b"cut", 9),
             ("touchpoints.valid", b"two", 3),
         )
@@ -302,10 +304,18 @@ def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pyt
         def close(self) -> None: ...
 
     monkeypatch.setattr(requeue, "KafkaProducer", Producer)
-    monkeypatch.setattr("streams.cli._letters", lambda *_: json.dumps(letters))
-    done = command("dead-letters", "requeue")
-    assert done.stdout == "1 sent again, 1 not: only their beginning was kept\n"
-    assert sent == [("touchpoints", b"one")]
+    wheres: list[str] = []
+
+    def found(columns: str, where: str, *_: Any) -> str:
+        del columns
+        wheres.append(where)
+        return json.dumps(letters)
+
+    monkeypatch.setattr("streams.cli._letters", found)
+    done = command("dead-letters", "requeue", "--where", "a OR b")
+    assert wheres == ["(a OR b) AND reason != 'erased'"]  # of erased people there is nothing to send
+    assert done.stdout == "3 sent again, 1 not: only their beginning was kept\n"
+    assert sent == [("touchpoints", b"one"), ("identity-assertions", b"said"), ("privacy-requests", b"asked")]
     assert done.stderr == "Error: 1 not sent: they were on topics that only the processor writes\n"
     assert done.exit_code == 1
 
