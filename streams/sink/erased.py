@@ -7,6 +7,7 @@ it beside a contact that it no longer belongs to; and, where nothing later is kn
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -73,17 +74,22 @@ class Erased:
 
     def __init__(self, key_of: Callable[..., bytes]) -> None:
         self._key_of = key_of
+        self._short = lru_cache(maxsize=131_072)(self._hashed)  # identifiers come again and again
         self._identifiers: dict[int, Erasure] = {}
         self._persons: dict[str, int] = {}  # account of kind person of an erased contact -> until when
         self._events: set[int] = set()
 
     def key(self, tenant: str, identifier: str) -> int:
         """What stands for an identifier, also for one that is erased; 0 for none."""
+        return self._short(tenant, identifier)
+
+    def _hashed(self, tenant: str, identifier: str) -> int:
         return short(identifier_key(self._key_of, tenant, identifier)) if identifier else 0
 
     def keys(self, tenant: str, identifiers: Iterable[str]) -> list[int]:
         """What stands for each."""
-        return [self.key(tenant, identifier) for identifier in identifiers]
+        find = self._short
+        return [find(tenant, identifier) for identifier in identifiers]
 
     def event(self, tenant: str, source: str, event_id: str) -> int:
         """What stands for an event."""
@@ -166,13 +172,13 @@ class Erased:
         """Whether an output of that time must not tell the name of the account: it is an erased person's."""
         return at < self._persons.get(account, 0)
 
-    def allowed(self, tenant: str, names: Sequence[str], at: int) -> tuple[list[str], list[int]]:
+    def allowed(self, tenant: str, names: list[str], at: int) -> tuple[list[str], list[int]]:
         """The identifiers on a touch at that time that are not erased, and what stands for each."""
         keys = self.keys(tenant, names)
-        if self._identifiers and any(self.touch(key, at) for key in keys):
-            pairs = [pair for pair in zip(names, keys, strict=True) if not self.touch(pair[1], at)]
-            return [name for name, _ in pairs], [key for _, key in pairs]
-        return list(names), keys
+        if not self._identifiers or not any(self.touch(key, at) for key in keys):
+            return names, keys
+        pairs = [pair for pair in zip(names, keys, strict=True) if not self.touch(pair[1], at)]
+        return [name for name, _ in pairs], [key for _, key in pairs]
 
     def causes(self, tenant: str, event_ids: Sequence[str]) -> tuple[list[str], list[int]]:
         """The events that are not erased, and what stands for each."""
