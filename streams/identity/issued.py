@@ -44,6 +44,7 @@ class Ids:
     def __init__(self) -> None:
         self._of: dict[int, Member] = {}
         self.wanted: set[str] = set()  # ids that were named and stood for nobody then
+        self.waiting: set[str] = set()  # those for which something waited then
 
     def add(self, issued: str, key: Member) -> None:
         """The identifier whose row has that key gives the id `issued` (`c…`, `a…`)."""
@@ -54,8 +55,10 @@ class Ids:
         return self._of.get(int(name.partition(":")[2][1:], 16))
 
     def wait(self, kept: bytes) -> None:
-        """A row of what waits was read back."""
-        self.wanted.add(_decode(kept).name)
+        """A row of what waits is kept."""
+        name = _decode(kept).name
+        self.wanted.add(name)
+        self.waiting.add(name)
 
 
 def gives(key_of: KeyOf, row: Row) -> str:
@@ -116,8 +119,9 @@ class Issued:
         row = _Row(name, []) if kept is None else _decode(kept)
         if said not in row.said:
             row.said.append(said)
-            self._table.keep(self._member(name), _encode(row))
-        self._ids.wanted.add(name)
+            kept = _encode(row)
+            self._table.keep(self._member(name), kept)
+            self._ids.wait(kept)
 
     def _is_erased(self, said: Asserted, name: str) -> bool:
         other = self._table.find(said.b if said.a == name else said.a)
@@ -125,7 +129,7 @@ class Issued:
 
     def forget(self, identifier: str, until: int) -> None:
         """Nothing that waits may name an identifier that is erased up to then."""
-        for name in self._ids.wanted:
+        for name in self._ids.waiting:
             kept = self._table.kept(self._member(name))
             if kept is None:
                 continue
