@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schemas import keys, topics
-from schemas.events import AccountProfile, JourneyEvent
+from schemas.events import AccountProfile
 from schemas.internal import (
     Asserted,
     Employed,
@@ -33,7 +33,8 @@ from tests.simulation.seen import (
     Run,
     answers,
     events,
-    folded_events,
+    in_short,
+    journey_events,
     maps,
     places,
     profiles,
@@ -46,7 +47,6 @@ _valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
 _statement = msgspec.msgpack.Decoder(
     Seen | Link | Owns | Named | Employed | Profiling | Asserted | Request
 ).decode
-_event = msgspec.json.Decoder(JourneyEvent).decode
 
 
 # ---- what must hold by itself
@@ -148,8 +148,7 @@ def _ids(run: Run) -> Iterator[str]:
     """One id says one thing; one (key, version) has one id."""
     said: dict[str, Any] = {}
     made: dict[Any, str] = {}
-    for value in read(run, topics.EVENTS.name):
-        event = _event(value)
+    for event in journey_events(run):
         key = (event.tenant, event.subject, event.kind, event.natural_key)
         what = (key, event.occurred_at, event.retracted, event.corrects)
         if said.setdefault(event.id, what) != what:
@@ -291,29 +290,32 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
     """What is wrong with the journey events: each that is wanted is told once, by its account or by one that
     became part of it; and an account that is there tells nothing else.
     """
-    found, first = events(run), events(run, first=True)
+    found = events(run)
     into: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for change in folded_events(run):
-        if change.type == "account_merged":
-            former = (change.tenant, change.details["from"])
-            into.setdefault(former, set()).add((change.tenant, change.subject))
-    former_of: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for former in into:
-        for account in _closure(into, former) - {former}:
-            former_of.setdefault(account, set()).add(former)
+    merged: dict[tuple[str, str], tuple[int, int, int]] = {}  # account -> when something became part of it
+    anew: dict[tuple[tuple[str, str], Event], tuple[int, int, int]] = {}  # when it was first told as news
+    for event in journey_events(run):
+        account = (event.tenant, event.subject)
+        if event.type == "account_merged":
+            into.setdefault((event.tenant, event.details["from"]), set()).add(account)
+            merged[account] = min(event.version, merged.get(account, event.version))
+        elif not event.retracted and not event.corrects:
+            key = (account, in_short(event))
+            anew[key] = min(event.version, anew.get(key, event.version))
     for account, all_wanted in wanted.items():
-        by_others = [e for former in former_of.get(account, ()) for e in found.get(former, ())]
-        for event in all_wanted:
-            if event not in (*found.get(account, ()), *by_others):
-                yield f"events: {account} does not tell {event}"
-            if event in first.get(account, ()) and event in by_others:
-                yield f"events: {account} tells again what was told before it became part of it: {event}"
+        formers = [former for former in into if former != account and account in _closure(into, former)]
+        by_others = [one for former in formers for one in found.get(former, ())]
+        for one in all_wanted:
+            if one not in (*found.get(account, ()), *by_others):
+                yield f"events: {account} does not tell {one}"
+            if one in by_others and anew.get((account, one), (0, 0, 0)) > merged.get(account, (0, 0, 0)):
+                yield f"events: {account} tells again what was told before it became part of it: {one}"
     for account, all_found in found.items():
         if account in into and account not in wanted:
             continue  # it is gone; what it told is told of the time before
-        for event in all_found:
-            if event not in wanted.get(account, ()):
-                yield f"events: {account} tells {event}, which does not hold"
+        for one in all_found:
+            if one not in wanted.get(account, ()):
+                yield f"events: {account} tells {one}, which does not hold"
 
 
 def _closure(into: Mapping[Any, set[Any]], one: Any) -> set[Any]:

@@ -108,29 +108,29 @@ class Event(NamedTuple):
     contact: str
 
 
-def events(run: Run, *, first: bool = False) -> dict[tuple[str, str], list[Event]]:
-    """(tenant, account) -> the events that hold; how the account looked on the way is left out.
-
-    `first`: without those that correct what the account had told otherwise.
-    """
+def events(run: Run) -> dict[tuple[str, str], list[Event]]:
+    """(tenant, account) -> the events that hold; how the account looked on the way is left out."""
     found: dict[tuple[str, str], list[Event]] = {}
     for event in folded_events(run):
-        if event.retracted or event.kind in CHANGES or (first and event.corrects):
-            continue
-        item = event.natural_key
-        if event.kind in NUMBERED:
-            item = item.partition("/")[2]
-        contact = event.contact.id if event.contact else ""
-        found.setdefault((event.tenant, event.subject), []).append(
-            Event(event.kind, item, event.occurred_at, tuple(event.caused_by), contact)
-        )
+        if not event.retracted and event.kind not in CHANGES:
+            found.setdefault((event.tenant, event.subject), []).append(in_short(event))
     return found
+
+
+def in_short(event: JourneyEvent) -> Event:
+    item = event.natural_key.partition("/")[2] if event.kind in NUMBERED else event.natural_key
+    contact = event.contact.id if event.contact else ""
+    return Event(event.kind, item, event.occurred_at, tuple(event.caused_by), contact)
 
 
 def folded_events(run: Run) -> list[JourneyEvent]:
     """Of each (tenant, subject, kind, natural key) what was said last."""
-    made = [_event(value) for value in read(run, topics.EVENTS.name)]
+    made = journey_events(run)
     return list(fold(((e.tenant, e.subject, e.kind, e.natural_key), e.version, e) for e in made).values())
+
+
+def journey_events(run: Run) -> list[JourneyEvent]:
+    return [_event(value) for value in read(run, topics.EVENTS.name)]
 
 
 def profiles(run: Run) -> dict[tuple[str, str], Any]:
