@@ -33,9 +33,9 @@ from schemas.topics import EVIDENCE, LINKS, MAP, RESULTS
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
 from streams.identity import evidence
 from streams.identity.erasure import evidence_gone
-from streams.identity.issued import WAITING, Ids, Issued, gives
+from streams.identity.issued import WAITING, Ids, Issued, gives, in_spans
 from streams.identity.requests import GROUP, REQUEST, Asked, decode_asked, decode_group
-from streams.identity.rows import Row, decode
+from streams.identity.rows import NEVER, Row, decode, encode
 from streams.identity.table import Index, Names, Table
 from streams.identity.tenant import Tenant
 from streams.session import unpack_version
@@ -70,9 +70,31 @@ class Identity:
         self._device_policy = config.settings.get("device_policy", "last_known")
         self._indexes: defaultdict[Group, Index] = defaultdict(Index)
         self._ids: defaultdict[Group, Ids] = defaultdict(Ids)
+        self._derived = False
 
     def recovered(self, rows: Rows) -> None:
         """Derive the indexes from the rows."""
+        self._derive(rows)
+
+    def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
+        """Ids that only a session that had lost the partition gave out, or made rows for, have rows too."""
+        if len(member) > KEY_BYTES:
+            return
+        self._derive(rows)
+        other = decode(theirs)
+        table = self._table(other.tenant, rows)
+        issued = self._issued(table)
+        given = {other.identifier} if kind_of(other.identifier) in ISSUED_KINDS else in_spans(other.spans)
+        for name in sorted(given):
+            if table.find(name) is None and (name == other.identifier or issued.ceased(name)):
+                row = Row(other.tenant, name, NEVER)
+                row.spans = issued.spans(row)
+                rows.put(group, self._names.member(row.tenant, name), encode(row))
+
+    def _derive(self, rows: Rows) -> None:
+        if self._derived:
+            return
+        self._derived = True
         for group in rows.groups():
             named = []
             for member, kept in rows.group(group).items():
