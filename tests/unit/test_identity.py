@@ -641,6 +641,19 @@ def test_what_is_inert_is_told_also_where_neither_end_keeps_it() -> None:
         assert [(e.a, e.b, e.state) for e in found.told] == [(*bots, "inert")]
 
 
+@pytest.mark.parametrize("bot", ["contact_id:7", "user_id:7"])  # the smaller and the larger end of its links
+def test_every_link_of_a_bot_is_told_as_inert_by_a_row_that_keeps_it(bot: str) -> None:
+    said = [link(bot, f"email:{n}@junk{n}.nl", n) for n in range(20)]
+    found = Map(*said)
+    assert [e.state for e in found.evidence.values()] == ["inert"] * 20
+    first = Map().session
+    rows = first.work([Record(LINKS.name, 0, n, 0, None, _encode(one)) for n, one in enumerate(said)], 0).rows
+    again = Session(Identity(CONFIG), 0, 0)
+    again.claimed(2)
+    owed = [_evidence(o.value) for o in again.recovered(rows).outputs if o.topic == EVIDENCE.name]
+    assert {(e.a, e.b, e.state) for e in owed} == {(e.a, e.b, e.state) for e in found.evidence.values()}
+
+
 def test_evidence_is_keyed_by_its_link_and_owed_by_its_row() -> None:
     session = Map().session
     work = session.work([Record(LINKS.name, 0, 0, 0, None, _encode(link(C1, JANE)))], 0)
