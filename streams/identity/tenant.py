@@ -289,7 +289,7 @@ class Tenant:
 
     def _settle_owned(self, row: Row) -> None:
         owners = asserted(row)
-        if owners and not (row.profiling is not None and row.profiling[1]):
+        if owners:
             people = {strong: self._person(strong) for strong in owners}
             keeps = self._device_policy == "last_known" or kind_of(row.identifier) not in KEPT_BY_LAST
             spans = ownership(owners, people, keeps=keeps)
@@ -297,7 +297,10 @@ class Tenant:
             spans = NOBODY
         else:
             return
-        self._publish(row, spans if row.erasure is None else self._erasures.hidden(row, spans))
+        if row.erasure is not None:
+            spans = self._erasures.hidden(row, spans)
+        refused = row.profiling is not None and row.profiling[1]
+        self._publish(row, NOBODY if refused else spans)
 
     def _person(self, strong: str) -> Person:
         if strong.startswith(ERASED):

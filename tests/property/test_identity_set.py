@@ -287,7 +287,7 @@ class Oracle:
 
     def owner_at(self, weak: str, time: int) -> tuple[str | None, str | None]:
         """The contact and account of a weak identifier at a time."""
-        contact, account = self.held_at(weak, time)
+        contact, account = (None, None) if self.refuses(weak) else self.held_at(weak, time)
         if contact is None or self.private(contact):
             return None, account
         return contact, self.account_at(contact, None, time)
@@ -296,7 +296,7 @@ class Oracle:
         """Whose a weak identifier is at a time, also if that one is erased; if it is shared the account."""
         owns = self.asserted(weak)
         keeps = self.device_policy == "last_known" or kind_of(weak) == "phone"
-        if not owns or self.refuses(weak) or (not keeps and time >= min(owns)[0]):
+        if not owns or (not keeps and time >= min(owns)[0]):
             return None, None
         contacts: set[str] = set()
         marks = {time, time - WINDOW, *(at for at, _ in owns), *(at - WINDOW for at, _ in owns)}

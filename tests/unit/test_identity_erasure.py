@@ -335,6 +335,14 @@ def test_of_a_device_only_its_own_touches_are_erased() -> None:
     assert found.row(COOKIE).erased == [Period(None, rfc3339(day(10) + 1))]
 
 
+def test_a_device_that_refused_profiling_is_erased_as_any_other() -> None:
+    refused = Profiling("t", COOKIE, False, day(2))
+    for order in permutations((owns(COOKIE, JANE, 3), refused, erase(JANE, at=10))):
+        found = Map(*order)
+        assert found.row(COOKIE).erased == [Period(rfc3339(day(3 - 90)), rfc3339(day(10) + 1))]
+        assert found.contact(COOKIE, 12) is None
+
+
 def test_four_on_one_device_share_it_when_one_is_erased() -> None:
     people = [f"email:{name}@acme.nl" for name in "abcd"]
     found = Map(*(owns(COOKIE, one, 10 * n) for n, one in enumerate(people)), erase(people[1], at=50))
