@@ -127,9 +127,11 @@ def holdings(account: Account, clock: int) -> list[Holding]:
         held.append(Holding(MEMBER, key, event_type, appeared, cause, spell.contact, source))
         if spell.until != EVER:
             held.append(Holding(MEMBER_END, key, "contact_left", spell.until, "", spell.contact))
-        moves = account.moves.get(spell.contact, ())
-        if move := min((m for m in moves if spell.since <= m[0] < spell.until), default=None):
-            at, origin = move
+        moves = [
+            move for move in account.moves.get(spell.contact, ()) if spell.since <= move[0] < spell.until
+        ]
+        if moves:
+            at, origin = min(moves)
             told = {"from_account": origin}
             held.append(Holding(CHAMPION, key, "champion_moved", at, "", spell.contact, details=told))
     return held

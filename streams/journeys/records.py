@@ -34,8 +34,20 @@ class Whose(msgspec.Struct, array_like=True, gc=False, frozen=True):
     contact: str
 
 
+class Stored(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
+    """The beginning of a `Snapshot`: what it takes to see what another one changes."""
+
+    tenant: str
+    account: str
+    identifier: str
+    version: bytes
+    withdrawn: bool
+    dense: bool
+    parts: list[Whose]
+
+
 class Header(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
-    """A `Snapshot` without touches and facts: what it takes to store one."""
+    """A `Snapshot` without its touches: what it takes to store one."""
 
     tenant: str
     account: str
@@ -45,9 +57,9 @@ class Header(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="frag
     dense: bool
     parts: list[Whose]
     facts: msgspec.Raw
-    successors: list[str] = []
+    successors: tuple[str, ...] = ()
     predecessors: dict[str, bytes] = {}
-    erased: list[bytes] = []
+    erased: tuple[bytes, ...] = ()
 
 
 class Handed(msgspec.Struct, array_like=True, frozen=True):
@@ -76,6 +88,7 @@ class _Shown(msgspec.Struct):
 
 
 header = msgspec.msgpack.Decoder(Header).decode
+stored = msgspec.msgpack.Decoder(Stored).decode
 handed = msgspec.msgpack.Decoder(Handed).decode
 taken = msgspec.msgpack.Decoder(Taken).decode
 ledger_of = msgspec.msgpack.Decoder(Ledger).decode

@@ -190,8 +190,8 @@ class Journeys:
         key_of = self._config.key_of
         group = key_of(header.tenant, "account", header.account)
         member = identifier_key(key_of, header.tenant, header.identifier)
-        stored = rows.get(group, member)
-        former = _header(stored) if stored is not None else None
+        before = rows.get(group, member)
+        former = records.stored(before) if before is not None else None
         if former is not None and former.version >= header.version:
             return []
         rows.put(group, member, value)
@@ -205,7 +205,7 @@ class Journeys:
             self._dirty[group] = (now, False)
         if former is not None and (header.successors or (was_here and former.parts != header.parts)):
             self._regrouped.add(group)
-        if header.erased or header.identifier.startswith("#"):
+        if header.erased or header.identifier[0] == "#":
             self._put_head(rows, group, erased=True)
             self._lose(rows, group, self._erased(header.tenant, [header]))
         if moved or header.successors or header.predecessors or self._records.waits(group):

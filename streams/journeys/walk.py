@@ -54,10 +54,9 @@ class Person:
     def spell(self, at: int) -> Spell:
         """The period that `at` falls in; between two, the earlier one; before all, the first."""
         found = self.spells[0]
-        if len(self.spells) > 1:
-            for spell in self.spells:
-                if spell.since <= at:
-                    found = spell
+        for spell in self.spells:
+            if spell.since <= at:
+                found = spell
         return found
 
 
@@ -129,8 +128,10 @@ def walk(touches: list[Touched], people: dict[str, Person]) -> Walked:
     for touched in touches:
         at, _, _, contact, touch = touched
         person = people[contact] if contact else None
-        spell = person.spell(at) if person is not None else None
-        if spell is not None:
+        spell = None
+        if person is not None:
+            spells = person.spells
+            spell = spells[0] if len(spells) == 1 else person.spell(at)
             spell.touches += 1
         if touch.actor != PERSON:
             continue
