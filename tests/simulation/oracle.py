@@ -129,8 +129,13 @@ class Edge(NamedTuple):
 
     rank: int
     order: int
+    strength: tuple[int, ...]  # of one time, the link between the stronger kinds
     a: str
     b: str
+
+
+def edge(rank: int, order: int, a: str, b: str) -> Edge:
+    return Edge(rank, order, tuple(sorted((STRENGTH[kind_of(a)], STRENGTH[kind_of(b)]))), a, b)
 
 
 def clusters(
@@ -245,7 +250,7 @@ class Tenant:
             for a, b in combinations(sorted(event.strong), 2) if event.person else ():
                 if self.alive(a, event.at) and self.alive(b, event.at):
                     first.setdefault((a, b, event.source, event.rank), event.at)
-        edges = [Edge(rank, at, a, b) for (a, b, _, rank), at in first.items()]
+        self.links = edges = [edge(rank, at, a, b) for (a, b, _, rank), at in first.items()]
         return clusters(nodes, edges, people, CONTACT_LIMITS)
 
     def _of_people(self, one: Assertion) -> bool:
@@ -289,7 +294,7 @@ class Tenant:
             for a, b in combinations(sorted(event.keys), 2) if event.person and event.rank <= 2 else ():
                 times.setdefault((a, b, event.source, event.rank), []).append(event.at)
         return [
-            Edge(rank, -max(all_of[0], all_of[-1] // DAY_MS * DAY_MS), a, b)
+            edge(rank, -max(all_of[0], all_of[-1] // DAY_MS * DAY_MS), a, b)
             for (a, b, _, rank), all_of in times.items()
         ]
 
@@ -365,8 +370,8 @@ class Tenant:
         """Whether something is not told here: who has a device on which more than three contacts were seen,
         or which of two records of one day goes first.
         """
-        of_account = [edge[:2] for edge in self._account_links()]
-        return len(of_account) > len(set(of_account)) or any(
+        links = [one[:3] for one in (*self._account_links(), *self.links)]
+        return len(links) > len(set(links)) or any(
             len(
                 {strong if erased else self.contact[strong] for _, strong, erased in self.assertions_of(weak)}
             )
@@ -444,12 +449,14 @@ class Tenant:
             for member in backwards.closure(request):
                 backwards.until[member] = max(request.at, backwards.until.get(member, NEVER))
         return backwards.until == self.until and all(
-            (request in late or not self._conflicts(request)) and not self._torn(request)
+            (request in late or not self._conflicts(request))
+            and not self._torn(request)
+            and not self._named_by_id(request)
             for request in self.requests
         )
 
     def _conflicts(self, request: Request) -> bool:
-        """Whether what was said up to then is in conflict about the erased, or names one by an id of ours."""
+        """Whether what was said up to then is in conflict about the erased."""
         before = Tenant(
             (e for e in self.events if e.at <= request.at),
             (one for one in self.assertions if one.at <= request.at),
@@ -457,11 +464,7 @@ class Tenant:
         )
         left_out = before.people(request.at)[1]
         erased = before.closure(request)
-        said = [
-            (one.a, one.b)
-            for one in before.assertions
-            if self._of_people(one) and (one.what != "link" or not one.named)
-        ]
+        said = [(one.a, one.b) for one in before.assertions if one.what != "link" and self._of_people(one)]
         return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said])
 
     def _torn(self, request: Request) -> bool:
@@ -476,3 +479,11 @@ class Tenant:
                 if a in erased or b in erased:
                     times.setdefault((a, b, event.source), []).append(event.at)
         return any(all_of[0] <= request.at < all_of[-2] for all_of in times.values() if len(all_of) > 2)
+
+    def _named_by_id(self, request: Request) -> bool:
+        """Whether something was said up to then of the erased by an id that we gave out."""
+        erased = self.erases[request]
+        return any(
+            not one.named and one.at <= request.at and (one.a in erased or one.b in erased)
+            for one in self.assertions
+        )
