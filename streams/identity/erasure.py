@@ -223,8 +223,8 @@ class Erasures:
             stood = standing(row, partner, until)
             if stood is not None and stood.what == CANNOT_LINK:
                 group.apart.append(keys[1])
-            for end, far in ((row, partner), (other, name)):
-                _cut(end, far, until)
+            for n, (end, far) in enumerate(((row, partner), (other, name))):
+                _cut(end, far, until, n)
                 self._table.fared.add((end.identifier, far))
             if partner in members:
                 continue
@@ -266,8 +266,10 @@ class Erasures:
                 row.owners[strong] = left
             if said := [word for word in words if word.at <= until]:
                 row.words[erased] = sorted([*row.words.get(erased, ()), *said])
-            if after := _after(words, until):
+            if after := _after(words, until, end=1):
                 row.words[strong] = after
+            if len(after) < len(words):
+                self._table.touch(weak)
             if gone or said:
                 self._table.touch(weak)
                 self._left_behind(row, strong, until)
@@ -376,15 +378,19 @@ def evidence_gone(group: ErasedGroup, table: Table) -> list[bytes]:
 _NOWHERE: list[tuple[int | None, str]] = [(None, "")]
 
 
-def _after(words: list[Word], until: int) -> list[Word]:
-    return [word for word in words if word.at > until]
+def _after(words: list[Word], until: int, end: int = 0) -> list[Word]:
+    """What people said later than `until`, unless they named who is erased by an id: that is from before.
+
+    `end`: who is erased, the row's identifier (0) or its partner (1).
+    """
+    return [word for word in words if word.at > until and not word.by_id[end]]
 
 
-def _cut(row: Row, partner: str, until: int) -> None:
-    """Take out what is dated up to `until` of a pair, from one end."""
+def _cut(row: Row, partner: str, until: int, erased: int) -> None:
+    """Take out of a pair what is erased, from one end; `erased`: it is (0), or its partner is (1)."""
     if links := [one for one in row.links.pop(partner, ()) if one.first > until]:
         row.links[partner] = links
-    if words := _after(row.words.pop(partner, []), until):
+    if words := _after(row.words.pop(partner, []), until, erased):
         row.words[partner] = words
     if not links and not words:
         row.fared.pop(partner, None)

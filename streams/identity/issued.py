@@ -158,6 +158,13 @@ class Issued:
                 self._table.keep(self._member(name), None)
                 yield from _decode(kept).said
 
+    def named(self, names: Iterable[str]) -> None:
+        """Ids that somebody names have rows."""
+        for name in names:
+            if self._table.find(name) is None:
+                self._table.blank(name)
+                self._table.touch(name)
+
     def ceased(self, name: str) -> bool:
         """Whether an id that was published is not current any more."""
         row = self._stands_for(name)

@@ -58,6 +58,7 @@ class Word(NamedTuple):
     event_id: str
     what: str  # link, unlink, cannot_link
     by: str
+    by_id: tuple[bool, bool] = (False, False)  # whether the row's identifier, the partner was named by an id
 
 
 class Erasure(msgspec.Struct, array_like=True, gc=False):

@@ -165,7 +165,7 @@ class Tenant:
         what = LINK if said.assertion == "alias" and classes == ["account", "account"] else said.assertion
         if a == b or what not in (LINK, UNLINK, CANNOT_LINK):
             return
-        word = Word(said.at, said.event_id, what, said.by)
+        by_id = {a: a != said.a, b: b != said.b}
         if classes in (["strong", "strong"], ["account", "account"]):
             ends = [(a, b), (b, a)]
         elif classes == ["strong", "weak"]:
@@ -174,16 +174,20 @@ class Tenant:
         else:
             return
         rows = [self._table.mention(identifier, said.at) for identifier in (a, b)]
+        self._issued.named(one for one in (said.a, said.b) if kind_of(one) in ISSUED_KINDS)
         if classes == ["strong", "weak"]:
             ((weak, strong),) = ends
             if is_erased(self._table.row(weak), said.at):
                 return
-            ends = [(weak, self._erasures.owner(weak, strong, said.at))]
-            self._table.index.add(ends[0][1], weak)
+            owner = self._erasures.owner(weak, strong, said.at)
+            by_id[owner] = by_id[strong]
+            ends = [(weak, owner)]
+            self._table.index.add(owner, weak)
         elif any(is_erased(row, said.at) for row in rows):
-            self._erasures.word(a, b, word)
+            self._erasures.word(a, b, Word(said.at, said.event_id, what, said.by))
             return
         for identifier, partner in ends:
+            word = Word(said.at, said.event_id, what, said.by, (by_id[identifier], by_id[partner]))
             if add_word(self._table.row(identifier), partner, word):
                 self._table.touch(identifier)
                 self._table.fared.add((identifier, partner))
@@ -293,7 +297,7 @@ class Tenant:
             people = {strong: self._person(strong) for strong in owners}
             keeps = self._device_policy == "last_known" or kind_of(row.identifier) not in KEPT_BY_LAST
             spans = ownership(owners, people, keeps=keeps)
-        elif row.owners or row.words or row.crowded or row.accounts or row.erasure is not None:
+        elif row.owners or row.words or row.crowded or row.accounts or row.erasure is not None or row.spans:
             spans = NOBODY
         else:
             return

@@ -140,6 +140,25 @@ def test_the_ids_of_who_is_erased_mean_nobody_for_ever() -> None:
     assert found.row(JANE).identifier == erased_name(key(JANE))
 
 
+def test_what_people_say_later_by_an_id_from_before_means_nobody() -> None:
+    former = of_contact(contact(JANE))
+    said = word("link", former, BOB, 8)
+    known = [seen(JANE, 1), seen(BOB, 1), seen(JANE, 9)]
+    for order in permutations((said, erase(JANE, at=5))):
+        found = Map(*known, *order, seen(JANE, 9))
+        assert found.contact(JANE) == contact(JANE, str(day(5))) != found.contact(BOB) is not None
+        assert found.at(former, 0) == (None, None)
+    said = word("link", COOKIE, former, 8)
+    for order in permutations((said, erase(JANE, at=5))):
+        found = Map(*known, *order, seen(JANE, 9))
+        assert key(COOKIE) not in found.rows or found.contact(COOKIE, 8) is None
+
+
+def test_an_id_that_people_name_has_a_row() -> None:
+    found = Map(seen(JANE, 1), seen(BOB, 1), word("link", of_contact(contact(JANE)), BOB, 8))
+    assert found.contact(of_contact(contact(JANE))) == found.contact(JANE) == found.contact(BOB)
+
+
 def test_what_waits_may_not_name_who_is_erased() -> None:
     waiting = word("link", of_contact(contact(BOB)), JANE, 3)
     found = Map(seen(JANE, 1), waiting)
