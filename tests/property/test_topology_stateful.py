@@ -235,7 +235,7 @@ class Topology(RuleBasedStateMachine):
             return
         self._rest()
         self._as_the_oracle_says()
-        for line in erased(self.lines):
+        for line in erased(self.lines, anonymous=self.bus.anonymous):
             self.bus.send(Output(line.topic, 0, None, line.value))
         self._rest()
         self._as_the_oracle_says()

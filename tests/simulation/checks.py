@@ -94,37 +94,37 @@ def _one_each(run: World, lines: Sequence[Line]) -> list[str]:
 
 
 def refused_again(run: Run, lines: Sequence[Line]) -> list[str]:
-    """Touches that are erased and came again are refused, each once and without its bytes."""
-    wanted = {
-        (line.event["tenant"], line.said.source, line.said.id)
-        for line in erased(lines)
-        if line.event is not None and isinstance(line.said, oracle.Said)
-    }
-    found: dict[tuple[int, int], bytes] = {}
+    """Touches that are erased and came again are refused, each once and without its bytes.
+
+    Copies of an event with other identifiers are refused where those are.
+    """
+    wanted: dict[tuple[str, str, str], set[str]] = {}
+    for line in erased(lines, anonymous=run.anonymous):
+        if line.event is not None and isinstance(line.said, oracle.Said):
+            event = (line.event["tenant"], line.said.source, line.said.id)
+            wanted.setdefault(event, set()).add(line.said.fragment)
+    found: set[tuple[int, int]] = set()
     wrong = []
     for output in run.seen(topics.DEAD.name):
         headers = dict(output.headers)
         if headers["reason"] == b"erased":
-            found[int(headers["partition"]), int(headers["offset"])] = output.value or b""
+            found.add((int(headers["partition"]), int(headers["offset"])))
             if output.value or output.key or headers["topic"] != topics.VALID.name.encode():
                 wrong.append(f"dead letter of an erased touch: {output}")
-    key_of = run.config.key_of
-    offsets = {
-        -1 - int.from_bytes(keys.event_key(key_of, *event)[:6], "big"): event for event in sorted(wanted)
-    }
     times = Counter(offset for _, offset in found)
-    return wrong + differences(
-        "refused as erased",
-        {offsets.get(offset, offset): count for offset, count in times.items()},
-        dict.fromkeys(wanted, 1),
-    )
+    for event, fragments in wanted.items():
+        key = keys.event_key(run.config.key_of, *event)
+        count = times.pop(-1 - int.from_bytes(key[:6], "big"), 0)
+        if not 1 <= count <= len(fragments):
+            wrong.append(f"refused as erased: {event}: {count} times, in {sorted(fragments)}")
+    return wrong + [f"refused as erased: something else, {count} times" for count in times.values()]
 
 
 def forgotten(run: Run, lines: Sequence[Line]) -> list[str]:
     """What is erased stands nowhere any more, in plain text."""
     everywhere = list(places(run))
     wrong = []
-    for name, tenant in people.tenants(lines).items():
+    for name, tenant in people.tenants(lines, anonymous=run.anonymous).items():
         gone = _secrets(tenant)
         if gone:
             pattern = re.compile(b"|".join(re.escape(text.encode()) for text in sorted(gone)))

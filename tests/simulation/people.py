@@ -387,9 +387,9 @@ def clear(lines: Sequence[Line], last: Collection[Line] = ()) -> bool:
     return all(tenant.clear(late) for tenant in tenants(lines).values())
 
 
-def erased(lines: Sequence[Line]) -> list[Line]:
+def erased(lines: Sequence[Line], *, anonymous: bool) -> list[Line]:
     """The lines that are refused when they come again."""
-    all_of = tenants(lines)
+    all_of = tenants(lines, anonymous=anonymous)
     return [
         line
         for line in lines

@@ -55,7 +55,8 @@ def reference(portions: Sequence[Sequence[Line]], clock: int, *, anonymous: bool
         world.run(CALM)
     world.feed(drain(world, clock, 1))
     world.run(CALM)
-    world.feed(records(world, erased([line for portion in portions for line in portion])))
+    lines = [line for portion in portions for line in portion]
+    world.feed(records(world, erased(lines, anonymous=anonymous)))
     world.feed(drain(world, clock, 2))
     world.run(CALM)
     return world
