@@ -220,7 +220,8 @@ class _Judge:
         if before:
             return self._firms.of(jobs[before - 1][1])
         for identifier in strong:
-            if domain := firm_domain(identifier):
+            domain = firm_domain(identifier)
+            if domain and self._people.of(identifier) == contact:  # its own address
                 return self._firms.of(domain)
         if contact in self._address:
             return self._firms.of(self._address[contact][1])

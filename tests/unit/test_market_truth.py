@@ -265,6 +265,16 @@ def test_a_consultants_touch_counts_for_the_firm_of_its_address_or_the_one_it_na
     assert verdict.contacts[0].touches == 5
 
 
+def test_a_colleagues_address_places_nobody(told):
+    told(0, "page_viewed", "user_id:u1", "email:a@acme.nl")
+    told(1, "page_viewed", "email:b@other.nl", person=2)
+    told(2, "page_viewed", "user_id:u1", "email:b@other.nl")
+    told.says(3, "unlink", "email:b@other.nl", "user_id:u1")
+    verdict = told.verdict()
+    assert account(verdict, "domain:acme.nl").members == ["p1"]
+    assert account(verdict, "domain:other.nl").members == ["p2"]
+
+
 def test_who_refuses_profiling_has_no_history_of_devices(told):
     told(0, "page_viewed", "anonymous_id:c1")
     told(1, "form_submitted", "email:a@acme.nl", "anonymous_id:c1", profiling=True)
