@@ -2,10 +2,9 @@
 
 A map row lists the periods whose touches are erased, and the keys of erased identifiers that the fragment was
 seen with. The row loses what falls under them (`cut`), and refuses it when it comes again. Both give one row,
-whichever comes first, so what is kept never tells more than can be known after the cut:
-
-- what was first said before the erasure and again after it is first said at the moment after it (`floor`);
-- of each attribute the lesser facts that are later than the best are kept (`front`).
+whichever comes first, as a row keeps more than it uses: of each attribute the lesser facts that are later
+than the best (`front`), the times of what was no touch, and of a link its latest time. That one alone may be
+too little: a link that was said before the erasure and several times after it is known from the last of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -95,7 +94,7 @@ def cut(row: Fragment, erasure: Erasure, key_of: Callable[..., bytes]) -> None:
     row.claims = sorted({erasure.owner(claim) for claim in row.claims if floor is None or claim[0] >= floor})
     row.claims_level = row.claims_level if row.claims else 0
     row.links = [
-        (a, b, source, rank, first if least is None else least, last)
+        (a, b, source, rank, first if least is None or first >= least else last, last)
         for a, b, source, rank, first, last in row.links
         if (least := erasure.link_floor(a, b)) is None or last >= least
     ]
@@ -103,10 +102,10 @@ def cut(row: Fragment, erasure: Erasure, key_of: Callable[..., bytes]) -> None:
     left = {name: [f for f in facts if not erasure.drops(name, f.at)] for name, facts in told.items()}
     row.facts = {name: facts[0] for name, facts in left.items() if facts}
     row.lesser = {name: facts[1:] for name, facts in left.items() if facts[1:]}
-    if floor is not None and (row.last is None or row.last < floor):
-        row.last = row.seen = None
-    elif floor is not None and row.seen is not None:
-        row.seen = floor
+    if floor is not None:
+        row.said = [at for at in row.said if at >= floor]
+    if floor is not None and row.seen is not None and row.seen < floor:
+        row.seen = min([*row.said, *(touch.at for touch in row.touches[:1])], default=None)
 
 
 def hash_touches(row: Fragment, gone: Iterable[Mini], key_of: Callable[..., bytes]) -> None:

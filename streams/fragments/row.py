@@ -25,6 +25,7 @@ NAMED: Final = 1_000  # account keys that touches name: the smallest as text; ID
 ACCOUNTS_BYTES: Final = 4_000_000  # per actor, of a dense row, for the first and last touches of accounts
 PLACES: Final = 16  # firm domains of addresses on its touches: the smallest as text
 LEFT: Final = 1_000  # accounts whose snapshot was withdrawn
+SAID: Final = 16  # times of messages that were no touch: the latest
 ERASED: Final = 1_000  # events that are erased, as keyed hashes: the smallest
 FACTS: Final = 64  # attributes
 FACT_BYTES: Final = 512  # of one value, as JSON; a longer one is no fact
@@ -86,6 +87,7 @@ class Fragment(msgspec.Struct, array_like=True, gc=False):
         str, list[Fact]
     ] = {}  # less trusted than the fact, but later: what is left when it is erased
     seen: int | None = None  # earliest ms; None: nobody announces it (a weak one, or only a map row came)
+    said: list[int] = []  # ms of messages that announced it and were no touch, ascending; the SAID latest
     links: list[LinkRow] = []
     named: dict[str, int] = {}  # account key that touches name -> earliest ms; the NAMED smallest
     places: list[str] = []  # firm domains of addresses on its touches, ascending; the PLACES smallest

@@ -91,6 +91,8 @@ class Update:
         self.stated = self.restated = True
         self._erasure = erasure.of(row, self._key_of)
         if self._erasure is not None:
+            if not rows.is_strong(row.identifier):
+                self._tell_owners(row.claims)
             erasure.cut(row, self._erasure, self._key_of)
             self._facts = row.facts
 
@@ -114,14 +116,11 @@ class Update:
                 self._named(names, at)
             elif place:
                 self._place(place)
-        elif (
-            names
-            and touch.type in _EMPLOYING
-            and rank <= ERP
-            and touch.actor == PERSON
-            and kind in STRONG_KINDS
-        ):
-            self._claims.append((at, names, touch.source, rank))
+        elif kind in _ANNOUNCED:
+            self._said(at)
+            employs = touch.type in _EMPLOYING and rank <= ERP and touch.actor == PERSON
+            if names and employs and kind in STRONG_KINDS:
+                self._claims.append((at, names, touch.source, rank))
         if touch.actor == PERSON and len(touch.strong) > 1:
             self._link(touch.strong, touch.source, rank, at)
         if touch.contact and kind not in ACCOUNT_KINDS:
@@ -137,13 +136,12 @@ class Update:
         row, claim = self.row, (owner.at, owner.strong, "", STEWARD)
         if row.last is None or owner.at > row.last:
             row.last = owner.at
-        if self._erasure is not None:
-            if self._erasure.floor is not None and owner.at < self._erasure.floor:
-                return
-            if (kept := self._erasure.owner(claim)) is not claim:
-                self.overflow.append(Owns(owner.tenant, owner.weak, owner.strong, owner.at))
-                claim = kept
+        if self._erasure is not None and owner.at < (self._erasure.floor or owner.at):
+            return
         row.identifier = owner.weak
+        if self._erasure is not None:
+            self._tell_owners([claim])
+            claim = self._erasure.owner(claim)
         self._claims.append(claim)
 
     def told(self, told: Told) -> None:
@@ -155,6 +153,7 @@ class Update:
             return
         row.identifier = told.account
         self._seen(told.at)
+        self._said(told.at)
         if told.rank <= ERP and len(told.keys) > 1:
             self._link(told.keys, told.source, told.rank, told.at)
         if told.facts:
@@ -198,17 +197,35 @@ class Update:
             if row.level:
                 row.touches = sorted({*row.touches, *rows.of_accounts(row, touches)}, key=rows.touch_order)
 
+    def _tell_owners(self, claims: list[Claim]) -> None:
+        """Tell which of these owners are erased: once they have no name here it cannot be told any more.
+
+        Also those that say nothing new: what comes late may make news of them.
+        """
+        if self._erasure is not None:
+            row, since = self.row, self._erasure.floor or 0
+            told = [each for each in claims if each[0] >= since and self._erasure.owner(each) is not each]
+            self.overflow += [Owns(row.tenant, row.identifier, strong, at) for at, strong, _, _ in told]
+
     def _refuse(self, touch: Touch) -> None:
         self.refused.append(touch)
+        floor = None if self._erasure is None else self._erasure.floor
+        if floor is None or touch.occurred_at >= floor:  # only its owner of then is erased
+            self.row.identifier = touch.identifier
         if touch.actor == PERSON and len(touch.strong) > 1:
             self._forward(touch.strong, touch.source, touch.rank, touch.occurred_at)
+        if touch.consent:  # of a device that was an erased person's: a word on consent it keeps
+            self._tell(touch.consent, CONSENT, STEWARD, touch.occurred_at, touch.source)
 
     def _seen(self, at: int) -> None:
-        if self._erasure is not None and self._erasure.floor is not None:
-            at = self._erasure.floor
         if self.row.seen is None or at < self.row.seen:
             self.row.seen = at
             self.stated = True
+
+    def _said(self, at: int) -> None:
+        row = self.row
+        if at not in row.said and (len(row.said) < rows.SAID or at > row.said[0]):
+            row.said = sorted([*row.said, at])[-rows.SAID :]
 
     def _named(self, account: str, at: int) -> None:
         named = self.row.named
@@ -230,20 +247,17 @@ class Update:
             self._links = {each[:4]: each[4:] for each in self.row.links}
         known_links, account = self._links, rows.is_account(keys[0])
         for a, b in combinations(sorted(set(keys)), 2):
-            begins = at
-            if self._erasure is not None and (least := self._erasure.link_floor(a, b)) is not None:
-                if at < least:
-                    self._forward([a, b], source, rank, at)
-                    continue
-                begins = least
+            if self._erasure is not None and at < (self._erasure.link_floor(a, b) or at):
+                self._forward([a, b], source, rank, at)
+                continue
             known = known_links.get((a, b, source, rank))
             if known is None:
-                known_links[a, b, source, rank] = begins, at
+                known_links[a, b, source, rank] = at, at
                 self.stated = True
-            elif begins < known[0] or at > known[1]:
-                known_links[a, b, source, rank] = min(begins, known[0]), max(at, known[1])
+            elif at < known[0] or at > known[1]:
+                known_links[a, b, source, rank] = min(at, known[0]), max(at, known[1])
                 later_day = account and at // DAY_MS > known[1] // DAY_MS
-                self.stated = self.stated or later_day or begins < known[0]
+                self.stated = self.stated or later_day or at < known[0]
 
     def _forward(self, keys: list[str], source: str, rank: int, at: int) -> None:
         pairs = combinations(sorted(set(keys)), 2)

@@ -100,7 +100,7 @@ def test_what_is_dated_later_is_a_new_generation_with_its_plain_name(driven: Dri
     assert plain(driven, "jane") == []
 
 
-def test_what_remains_is_stated_again_at_the_moment_after_the_erasure(driven: Driven) -> None:
+def test_what_remains_is_stated_again_as_far_as_it_is_known(driven: Driven) -> None:
     strong = [CRM, JANE]
     employed = {"type": "identified", "rank": 1, "account": ACME}
     driven.take(
@@ -111,8 +111,8 @@ def test_what_remains_is_stated_again_at_the_moment_after_the_erasure(driven: Dr
     )
     driven.take(erasure(mapped(CRM, (None, "c9", "a1"), seq=2), (None, UNTIL + 1)))
     assert driven.stated == [
-        Seen("t", CRM, UNTIL + 1),
-        Link("t", CRM, JANE, "web", 3, UNTIL + 1),  # of three times only the first and the last are known
+        Seen("t", CRM, UNTIL + 7),
+        Link("t", CRM, JANE, "web", 3, UNTIL + 8),  # of three times only the first and the last are known
         Named("t", CRM, ACME, UNTIL + 7),
         Employed("t", CRM, CRM, "web", 1, UNTIL + 9, ACME),
     ]
@@ -122,6 +122,19 @@ def test_what_remains_is_stated_again_at_the_moment_after_the_erasure(driven: Dr
     assert driven.fragment(CRM) == before
     driven.recall(CRM)
     assert len(driven.stated) == 4
+
+
+def test_when_it_was_seen_first_after_the_erasure_is_known_also_without_a_touch(driven: Driven) -> None:
+    driven.take(*(touch(event_id=f"e{at}", at=UNTIL + at, type="profile_updated") for at in (-5, 7, 6)))
+    driven.take(*(told([ACME], UNTIL + at) for at in (-5, 7, 6)))
+    for identifier in (JANE, ACME):
+        driven.take(erasure(mapped(identifier, (None, None, "a1"), seq=2), (None, UNTIL + 1)))
+        assert driven.stated == [Seen("t", identifier, UNTIL + 6)]
+
+
+def test_times_without_a_touch_are_bounded(driven: Driven) -> None:
+    driven.take(*(touch(event_id=f"e{n}", at=START + n, type="profile_updated") for n in range(99)))
+    assert driven.fragment(JANE).said == [START + n for n in range(83, 99)]
 
 
 def test_a_lesser_fact_that_is_later_takes_the_place_of_the_erased_one(driven: Driven) -> None:
@@ -158,7 +171,7 @@ def test_links_with_somebody_who_is_erased_go_as_far_as_they_are_his(driven: Dri
     assert plain(driven, "jane") == []
     assert driven.parts("a1") == [("c1", None, None, ["e1", "e2", "e3"])]
     driven.take(touch(CRM, "e4", UNTIL + 5, strong=[CRM, JANE]))
-    assert driven.stated == [Link("t", CRM, JANE, "web", 3, UNTIL + 1)]
+    assert driven.stated == [Link("t", CRM, JANE, "web", 3, UNTIL + 5)]
 
 
 def test_a_late_touch_of_an_erased_person_still_tells_who_else_is_meant(driven: Driven) -> None:
@@ -200,6 +213,8 @@ def test_a_device_keeps_when_it_was_an_erased_person_s_but_not_whose(driven: Dri
         for at, who in ((5, MARY), (15, a_person), (16, a_person), (25, MARY), (26, JANE))
     ]
     assert driven.stated == [
+        Owns("t", COOKIE, JANE, START + 15),  # what is hers is told for the last time, with what was no news
+        Owns("t", COOKIE, JANE, START + 16),
         Owns("t", COOKIE, MARY, START + 5),
         Owns("t", COOKIE, MARY, START + 25),
         Owns("t", COOKIE, JANE, START + 26),  # it is hers again
@@ -209,6 +224,10 @@ def test_a_device_keeps_when_it_was_an_erased_person_s_but_not_whose(driven: Dri
     assert driven.fragment(COOKIE).claims[0] == (START + 3, a_person, "", 0)
     driven.take(Owner("t", COOKIE, MARY, START + 18))  # it says that part of the period was not hers
     assert driven.stated == [Owns("t", COOKIE, MARY, START + 18)]
+    refusal = {"type": "consent_withdrawn", "consent": {"profiling": False}, "contact": {"name": "?"}}
+    driven.take(touch(COOKIE, "e21", START + 21, **refusal))
+    assert len(driven.letters) == 1
+    assert driven.stated == [Profiling("t", COOKIE, False, START + 21)]
     driven.take(touch(COOKIE, "e20", START + 20), touch(COOKIE, "e31", START + 31))
     assert len(driven.letters) == 1
     assert driven.parts("a1")[1] == ("cm", START + 25, None, ["e30", "e31"])
@@ -301,7 +320,7 @@ def test_a_word_on_profiling_after_the_erasure_is_stated_again(driven: Driven) -
             touch(event_id=f"e{at}", at=UNTIL + at, type="consent_given", consent={"profiling": True})
         )
     driven.take(erasure(mapped(JANE, (None, "c1", "a1"), seq=2), (None, UNTIL + 1)))
-    assert driven.stated == [Seen("t", JANE, UNTIL + 1), Profiling("t", JANE, True, UNTIL + 5)]
+    assert driven.stated == [Seen("t", JANE, UNTIL + 5), Profiling("t", JANE, True, UNTIL + 5)]
 
 
 def ticks(at: int) -> list[Tick]:
