@@ -80,15 +80,18 @@ def known_maps(run: Run) -> dict[tuple[str, str], Any]:
 
 
 def evidence(run: Run) -> dict[tuple[str, ...], Any]:
-    """How each link fared; an empty value says that it is erased."""
-    rows = [(output.key, output.value) for output in run.seen(topics.EVIDENCE.name)]
-    told = [(key, _evidence(value)) for key, value in rows if value and value != POISON]
-    gone = {key for key, value in rows if not value}
-    folded = fold((key, one.version, one) for key, one in told)
+    """How each link fared; an empty value says that it is erased, until it is told again."""
+    told: dict[Any, Evidence] = {}
+    for output in run.seen(topics.EVIDENCE.name):
+        if not output.value:
+            told.pop(output.key, None)
+        elif output.value != POISON:
+            one = _evidence(output.value)
+            if output.key not in told or told[output.key].version <= one.version:
+                told[output.key] = one
     return {
         (one.tenant, one.a, one.b, one.source): (one.rank, one.at, one.state, one.reason)
-        for key, one in folded.items()
-        if key not in gone
+        for one in told.values()
     }
 
 
