@@ -9,7 +9,7 @@ import json
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,7 +22,9 @@ from hypothesis.stateful import (
 from schemas import topics
 from schemas.times import DAY_MS, rfc3339
 from streams.core import Output, Step
-from tests.simulation import checks, oracle, topology
+from streams.fragments.step import Fragments
+from streams.identity import resolver
+from tests.simulation import broken, checks, oracle, topology
 from tests.simulation.bus import Bus
 from tests.simulation.oracle import Assertion, Request
 from tests.simulation.people import BEGIN_MS, Line, clear, erased
@@ -243,20 +245,36 @@ class Topology(RuleBasedStateMachine):
         assert not wrong, "\n".join(wrong)
 
 
-COMMON = settings(
-    deadline=None,
-    stateful_step_count=30,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-)
+RUNS = settings(deadline=None, stateful_step_count=30, suppress_health_check=list(HealthCheck), database=None)
 
 
 def test_at_rest_everything_is_as_the_naive_oracle_says() -> None:
-    run_state_machine_as_test(seed(1)(Topology), settings=settings(COMMON, max_examples=500))
+    run_state_machine_as_test(seed(1)(Topology), settings=settings(RUNS, max_examples=500))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("block", range(20))
 def test_many_more_runs(block: int) -> None:
-    run_state_machine_as_test(seed(1_000 + block)(Topology), settings=settings(COMMON, max_examples=1_000))
+    run_state_machine_as_test(seed(1_000 + block)(Topology), settings=settings(RUNS, max_examples=1_000))
+
+
+class NotRestated(Topology):
+    steps = tuple(broken.NotRestated if step is Fragments else step for step in topology.STEPS)
+
+
+class OwesNothing(Topology):
+    owes = False
+
+
+class WithoutLimits(Topology):
+    """The resolver joins whoever was seen together."""
+
+
+@pytest.mark.parametrize("machine", [WithoutLimits, NotRestated, OwesNothing])
+def test_what_is_broken_is_found(machine: type[Topology], monkeypatch: pytest.MonkeyPatch) -> None:
+    if machine is WithoutLimits:
+        monkeypatch.setitem(resolver.CONTACT_LIMITS, "contact_id", 9)
+    once = settings(RUNS, max_examples=500, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(seed(1)(machine), settings=once)
