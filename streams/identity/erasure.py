@@ -228,6 +228,7 @@ class Erasures:
                 self._table.fared.add((end.identifier, far))
             if partner in members:
                 continue
+            self._table.touch(partner)
             if gone or words:
                 self._forget(partner, name, until)
         if row.inert:

@@ -145,7 +145,9 @@ def test_what_people_say_later_by_an_id_from_before_means_nobody() -> None:
     said = word("link", former, BOB, 8)
     known = [seen(JANE, 1), seen(BOB, 1), seen(JANE, 9)]
     for order in permutations((said, erase(JANE, at=5))):
-        found = Map(*known, *order, seen(JANE, 9))
+        found = Map(*known, *order)
+        found.restart()
+        found.say(seen(JANE, 9), seen(BOB, 0))
         assert found.contact(JANE) == contact(JANE, str(day(5))) != found.contact(BOB) is not None
         assert found.at(former, 0) == (None, None)
     said = word("link", COOKIE, former, 8)
