@@ -22,7 +22,7 @@ def wanted(group: str, steps: Iterable[str]) -> list[Topic]:
     """Every topic of a deployment: the public and internal ones, and a changelog for each of `steps`.
 
     >>> [topic.name for topic in wanted("journeys", ["identity"])][-2:]
-    ['account-profiles', 'journeys-identity-changelog']
+    ['privacy-results', 'journeys-identity-changelog']
     """
     return [*ALL, *(changelog(group, step) for step in steps)]
 
