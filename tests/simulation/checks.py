@@ -140,6 +140,8 @@ def _secrets(tenant: Tenant) -> set[str]:
     gone = [event for event in tenant.events if tenant.erased(event)]
     secrets = {identifier for identifier in tenant.until if identifier not in tenant.contact}
     secrets -= {w for e in tenant.events for w in e.weak if tenant.alive(w, e.at)}
+    named = [(end, one.at) for one in tenant.assertions if one.named for end in (one.a, one.b)]
+    secrets -= {end for end, at in named if tenant.alive(end, at)}
     secrets |= {event.name for event in gone if event.name} - {event.name for event in left}
     return secrets | ({event.id for event in gone} - {event.id for event in left})
 
