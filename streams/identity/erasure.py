@@ -149,12 +149,13 @@ class Erasures:
         """A member was seen at a time: the first one gives the id of the contact that is erased."""
         if kind_of(identifier) in ISSUED_KINDS:
             return
+        graves = row.erasure.graves if row.erasure is not None else []
+        before = max((until for until, _ in graves if until < group.until), default=None)
+        since = at if before is None else before + 1
         issued = ""
         if kind_of(identifier) in STRONG_KINDS:
-            graves = row.erasure.graves if row.erasure is not None else []
-            before = max((until for until, _ in graves if until < group.until), default=None)
             issued = contact_id(self._table.names.key_of, row.tenant, identifier, before)
-        group.first = min(group.first or (NEVER, b"", ""), (at, self._key(identifier), issued))
+        group.first = min(group.first or (NEVER, b"", ""), (since, self._key(identifier), issued))
 
     def _take_out(self, row: Row, group: ErasedGroup, members: Collection[str]) -> None:
         name, key, until = row.identifier, self._key(row.identifier), group.until
@@ -176,12 +177,12 @@ class Erasures:
             row.profiling = None
         row.accounts = {}  # their times are not known: what is later is stated again
         row.home, row.places, row.private = [], {}, False
-        later = [at for one in self._of_devices(name, until) for at in one] if not weak else []
-        later += (one.first for said in row.links.values() for one in said)
-        later += (word.at for words in row.words.values() for word in words)
-        later += (at for times in row.owners.values() for at in times)
-        later += (one[2] for one in row.employed)
-        later += () if row.profiling is None else (row.profiling[0],)
+        later = self._leave_devices(name, until) if not weak else []
+        later += [one.first for said in row.links.values() for one in said]
+        later += [word.at for words in row.words.values() for word in words]
+        later += [at for times in row.owners.values() for at in times]
+        later += [one[2] for one in row.employed]
+        later += [] if row.profiling is None else [row.profiling[0]]
         row.seen = min(later, default=NEVER)
         if later:
             self._table.born.append(row)  # it gives another id now
@@ -213,7 +214,8 @@ class Erasures:
         for partner, other in others.items():
             said = {one.source: one for one in (*row.links.get(partner, ()), *other.links.get(name, ()))}
             gone = {source for source, one in said.items() if one.first <= until}
-            words = [word for word in row.words.get(partner, ()) if word.at <= until]
+            words = [word for word in row.words.get(partner, ()) if _is_gone(word, until, 0)]
+            were_seen = bool(gone) or any(word.at <= until for word in words)
             if any(word.what == LINK for word in words):
                 gone.add(PEOPLE)
             keys = self._key(name), self._key(partner)
@@ -229,7 +231,7 @@ class Erasures:
             if partner in members:
                 continue
             self._table.touch(partner)
-            if gone or words:
+            if were_seen:
                 self._forget(partner, name, until)
         if row.inert:
             self._link_again(row, others)
@@ -255,9 +257,9 @@ class Erasures:
 
     # Devices
 
-    def _of_devices(self, strong: str, until: int) -> Iterator[list[int]]:
+    def _leave_devices(self, strong: str, until: int) -> list[int]:
         """Leave what devices were the person's up to then to the erased one; gives the times that remain."""
-        erased = erased_name(self._key(strong))
+        erased, later = erased_name(self._key(strong)), []
         for weak in list(self._table.dependants(strong)):
             row = self._table.row(weak)
             times, words = row.owners.pop(strong, []), row.words.pop(strong, [])
@@ -267,15 +269,14 @@ class Erasures:
                 row.owners[strong] = left
             if said := [word for word in words if word.at <= until]:
                 row.words[erased] = sorted([*row.words.get(erased, ()), *said])
-            if after := _after(words, until, end=1):
+            if after := _after(words, until, erased=1):
                 row.words[strong] = after
-            if len(after) < len(words):
+            if gone or len(after) < len(words):
                 self._table.touch(weak)
             if gone or said:
-                self._table.touch(weak)
                 self._left_behind(row, strong, until)
-            yield left
-            yield [word.at for word in after]
+            later += [*left, *(word.at for word in after)]
+        return later
 
     def owner(self, weak: str, strong: str, at: int) -> str:
         """By which name a person owns a device who is said to have used it then: an erased one has none."""
@@ -379,12 +380,16 @@ def evidence_gone(group: ErasedGroup, table: Table) -> list[bytes]:
 _NOWHERE: list[tuple[int | None, str]] = [(None, "")]
 
 
-def _after(words: list[Word], until: int, end: int = 0) -> list[Word]:
-    """What people said later than `until`, unless they named who is erased by an id: that is from before.
+def _is_gone(word: Word, until: int, erased: int) -> bool:
+    """Whether a word is erased; `erased`: the row's identifier is (0), or its partner is (1).
 
-    `end`: who is erased, the row's identifier (0) or its partner (1).
+    An id by which people named who is erased is from before: what they say by it later means nobody.
     """
-    return [word for word in words if word.at > until and not word.by_id[end]]
+    return word.at <= until or word.by_id[erased]
+
+
+def _after(words: list[Word], until: int, erased: int = 0) -> list[Word]:
+    return [word for word in words if not _is_gone(word, until, erased)]
 
 
 def _cut(row: Row, partner: str, until: int, erased: int) -> None:

@@ -126,6 +126,12 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     erasure: Erasure | None = None
 
     @property
+    def since(self) -> int:
+        """Since when it counts as known; after an erasure since then, whatever is first heard of later."""
+        until = self.erased_until
+        return self.seen if until is None else until + 1
+
+    @property
     def erased_until(self) -> int | None:
         """Up to when the identifier is erased (ms, included)."""
         return self.erasure.until if self.erasure is not None else None

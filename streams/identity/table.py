@@ -177,7 +177,7 @@ class Table:
         """The earliest member, ties by hash: what an id is made of."""
         if len(members) == 1:
             return members[0]
-        return min(members, key=lambda one: (self.row(one).seen, self.names.member(self.tenant, one)))
+        return min(members, key=lambda one: (self.row(one).since, self.names.member(self.tenant, one)))
 
     def write(self) -> Iterator[Row]:
         """Write what changed, sorted."""

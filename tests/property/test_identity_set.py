@@ -131,7 +131,8 @@ class Oracle:
 
     def _mention(self, identifier: str, at: int) -> None:
         if identifier not in self.gone:
-            self.seen[identifier] = min(at, self.seen.get(identifier, at))
+            first = self.until.get(identifier, at - 1) + 1  # after an erasure it may have been at any time
+            self.seen[identifier] = min(first, self.seen.get(identifier, first))
 
     def _first(self, cluster: list[str]) -> str:
         return min(cluster, key=lambda one: (self.seen[one], KEY_OF(TENANT, one)))
