@@ -6,7 +6,8 @@ else with nothing: it goes on, and keeps what it told. The answers given follow 
 
 A snapshot names the accounts that its fragment came from. Until each of them has answered, the account
 publishes nothing. Answers may come before their snapshot: `ANSWERS` keeps, per fragment, which version of the
-withdrawal each of those accounts has answered, `TAKEN` what it had told, until that is published.
+withdrawal each of those accounts has answered (also when the fragment leaves again: it may come back and name
+them once more), `TAKEN` what it had told, until that is published.
 
 What reaches an account in which nothing stands any more goes on to where its fragment went.
 """
@@ -140,8 +141,6 @@ class Records:
         """A snapshot was stored, with which the fragment joined or left (`moved`): the answers to it."""
         if moved and group in self._standing:
             self._standing[group] += -1 if now.withdrawn else 1
-        if now.withdrawn:
-            self._forget(rows, group, fragment, now.version)
         self._expect(rows, group, fragment, now)
         if not now.successors:
             return []
@@ -155,8 +154,7 @@ class Records:
         value = rows.get(group, record.fragment)
         snapshot = header(value) if value is not None else None
         left = snapshot is not None and snapshot.withdrawn and snapshot.version >= record.version
-        if not left:
-            self._note(rows, group, record)
+        self._note(rows, group, record)
         if record.ledger:
             row = Taken(record.predecessor, record.fragment, record.version, _ledgers(record.ledger))
             rows.put(group, TAKEN + self._group(record.tenant, record.predecessor), _pack(row))
@@ -225,17 +223,6 @@ class Records:
         if answers.get(record.predecessor, b"") < record.version:
             answers[record.predecessor] = record.version
             rows.put(group, ANSWERS + record.fragment, _pack(answers))
-
-    def _forget(self, rows: Rows, group: Group, fragment: Member, version: bytes) -> None:
-        """The fragment left: answers to what was before are no longer waited for."""
-        value = rows.get(group, ANSWERS + fragment)
-        if value is None:
-            return
-        later = {account: answered for account, answered in _answers(value).items() if answered > version}
-        if later:
-            rows.put(group, ANSWERS + fragment, _pack(later))
-        else:
-            rows.delete(group, ANSWERS + fragment)
 
     def _stands(self, rows: Rows, group: Group) -> bool:
         if group not in self._standing:
