@@ -261,12 +261,13 @@ class Tenant:
 
     @cached_property
     def seen(self) -> dict[str, int]:
-        """Strong identifier -> when it was first mentioned."""
+        """Strong identifier -> when it was first mentioned; of one that was erased the moment after that."""
         told = [(e.at, s) for e in self.events for s in (e.strong if e.person else e.strong[:1])]
         told += [
             (one.at, s) for one in self.assertions if one.named or self._counts(one) for s in (one.a, one.b)
         ]
-        return {s: at for at, s in sorted(told, reverse=True) if self.alive(s, at)}
+        told = [(self.until.get(s, at - 1) + 1, s) for at, s in told if self.alive(s, at)]
+        return {s: at for at, s in sorted(told, reverse=True)}
 
     @cached_property
     def refusing(self) -> set[str]:
