@@ -358,25 +358,6 @@ class Erasures:
         return self._table.names.member(self._table.tenant, identifier)
 
 
-def evidence_gone(group: ErasedGroup, table: Table) -> list[bytes]:
-    """The keys of the evidence of links that are erased, unless the link was made anew since."""
-
-    def stands(key: bytes, one: bytes, other: bytes) -> bool:
-        row, partner = table.find_by(one), table.find_by(other)
-        if row is None or partner is None:
-            return False
-        sources = {
-            said.source
-            for end, far in ((row, partner), (partner, row))
-            for said in end.links.get(far.identifier, ())
-        }
-        sources |= {PEOPLE} if partner.identifier in row.words else set()
-        pair = sorted((row.identifier, partner.identifier))
-        return any(key == table.names.key_of(group.tenant, "link", *pair, source) for source in sources)
-
-    return [key for key, one, other in group.links if not stands(key, one, other)]
-
-
 _NOWHERE: list[tuple[int | None, str]] = [(None, "")]
 
 

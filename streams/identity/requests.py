@@ -12,7 +12,9 @@ from schemas.privacy import PrivacyResult
 from schemas.times import rfc3339
 from streams.core import Member, Version
 from streams.identity.accounts import KeyOf
+from streams.identity.evidence import PEOPLE
 from streams.identity.resolver import CONTACT_LIMITS
+from streams.identity.rows import LINK
 from streams.identity.table import Table
 from streams.session import unpack_version
 
@@ -137,3 +139,23 @@ class Register:
 
     def _member(self, event_id: str) -> Member:
         return REQUEST + self._table.names.key_of(self._table.tenant, "request", event_id)
+
+
+def evidence_gone(group: ErasedGroup, table: Table) -> list[bytes]:
+    """The keys of the evidence of links that are erased, unless the link was made anew since."""
+
+    def stands(key: bytes, one: bytes, other: bytes) -> bool:
+        row, partner = table.find_by(one), table.find_by(other)
+        if row is None or partner is None:
+            return False
+        sources = {
+            said.source
+            for end, far in ((row, partner), (partner, row))
+            for said in end.links.get(far.identifier, ())
+        }
+        words = row.words.get(partner.identifier, ())
+        sources |= {PEOPLE} if any(word.what == LINK for word in words) else set()
+        pair = sorted((row.identifier, partner.identifier))
+        return any(key == table.names.key_of(group.tenant, "link", *pair, source) for source in sources)
+
+    return [key for key, one, other in group.links if not stands(key, one, other)]

@@ -32,9 +32,8 @@ from schemas.times import rfc3339
 from schemas.topics import EVIDENCE, LINKS, MAP, RESULTS
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
 from streams.identity import evidence
-from streams.identity.erasure import evidence_gone
 from streams.identity.issued import WAITING, Ids, Issued, gives, in_spans
-from streams.identity.requests import GROUP, REQUEST, Asked, decode_asked, decode_group
+from streams.identity.requests import GROUP, REQUEST, Asked, decode_asked, decode_group, evidence_gone
 from streams.identity.rows import NEVER, Row, decode, encode
 from streams.identity.table import Index, Names, Table
 from streams.identity.tenant import Tenant

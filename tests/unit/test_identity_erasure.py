@@ -289,6 +289,12 @@ def test_links_of_the_erased_are_told_to_be_gone_also_after_a_restart() -> None:
     assert (again.a, again.b, again.at) == (CRM_1, JANE, day(6))
 
 
+def test_a_link_by_people_is_gone_also_where_they_say_something_else_later() -> None:
+    said = [word("link", JANE, BOB, 1), word("cannot_link", JANE, BOB, 8, "w2")]
+    found = Map(*said, erase(JANE, at=5))
+    assert set(found.links.values()) == {None}
+
+
 def test_devices_are_nobodys_while_they_were_the_erased_persons() -> None:
     said: list[Statement] = [
         owns(COOKIE, BOB, 1),
