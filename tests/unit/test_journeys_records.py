@@ -383,13 +383,15 @@ def test_nobody_waits_for_itself_nor_for_a_fragment_that_left_again():
     assert told(given.drain(), FIRM)
 
 
-def test_answers_of_a_fragment_that_left_are_forgotten():
+def test_a_fragment_that_comes_back_is_not_waited_for_again():
     given = published()
     deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
     given.drain()
-    assert any(m.startswith(ANSWERS) for m in given.rows.group(group(FIRM)))
-    given.feed(left(FIRM, JANE, 3))
-    assert not any(m.startswith((ANSWERS, TAKEN)) for m in given.rows.group(group(FIRM)))
+    given.feed(left(FIRM, JANE, 3, OTHER))
+    deliver(given, given.feed(*moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=4)))
+    ordered = of("cjane", *JANES, touch(START + 9 * DAY, "order_placed"))
+    given.feed(at(FIRM, fragment(JANE, ordered, seq=5), {PERSON: 2, OTHER: 4}))
+    assert told(given.drain(), FIRM)
 
 
 def test_an_answer_outlives_the_withdrawal_of_what_was_before():
