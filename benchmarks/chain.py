@@ -19,6 +19,9 @@ BATCH = 1_000  # records that a step takes at once
 SETTLE_MS = 2_000
 BEGIN_MS = 1_764_547_200_000  # wall time at the start; it moves a second a batch
 
+CONFIG = StepConfig(0, 1, 1, hasher("bounds"), tick_ms=10**12, settle_ms=SETTLE_MS)
+STEPS = (Ingest, Fragments, Identity, Journeys)
+
 
 @dataclass
 class Cost:
@@ -46,11 +49,7 @@ class Chain:
     """INGEST, FRAGMENTS, IDENTITY and JOURNEYS, as they run live."""
 
     def __init__(self) -> None:
-        config = StepConfig(0, 1, 1, hasher("bounds"), tick_ms=10**12, settle_ms=SETTLE_MS)
-        self.links = {
-            step.name: Link(step)
-            for step in (Ingest(config), Fragments(config), Identity(config), Journeys(config))
-        }
+        self.links = {kind.name: Link(kind(CONFIG)) for kind in STEPS}
         self.now = BEGIN_MS
         self.seq = 0
         for link in self.links.values():
@@ -108,6 +107,13 @@ class Chain:
         cost.largest_output = max([cost.largest_output, *(len(output.value or b"") for output in outputs)])
         for output in outputs:
             self._deliver(output)
+
+    def recovered(self, name: str) -> float:
+        """Seconds of CPU that a new session of the step needs once its rows are there."""
+        link = self.links[name]
+        begun = process_time()
+        type(link.step)(CONFIG).recovered(link.rows)
+        return process_time() - begun
 
     def state_bytes(self, name: str) -> int:
         """All rows of a step."""
