@@ -24,10 +24,10 @@ from schemas.times import DAY_MS, rfc3339
 from streams.core import Output, Step
 from streams.fragments.step import Fragments
 from streams.identity import resolver
-from tests.simulation import broken, checks, oracle, topology
+from tests.simulation import broken, checks, topology
 from tests.simulation.bus import Bus
-from tests.simulation.oracle import Assertion, Request
 from tests.simulation.people import BEGIN_MS, Line, clear, erased
+from tests.simulation.said import Assertion, Request, said
 
 CLOCK_MS = BEGIN_MS + 118 * DAY_MS  # later than everything; nobody's devices are remembered for 120 days
 STEPS = [step.name for step in topology.STEPS]
@@ -115,7 +115,7 @@ class Topology(RuleBasedStateMachine):
             **({"identifiers": given(*identifiers)} if identifiers else {}),
             **more,
         }
-        self._say(Line(json.dumps(event).encode(), event, at, said=oracle.said(at, event)))
+        self._say(Line(json.dumps(event).encode(), event, at, said=said(at, event)))
 
     @rule(day=days, who=cookies, type_=st.sampled_from(["page_viewed", "quote_requested"]))
     def visit(self, day: int, who: str, type_: str) -> None:

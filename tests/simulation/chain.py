@@ -14,7 +14,7 @@ import msgspec
 from schemas.keys import partition_of
 from schemas.topics import DEAD
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
-from tests.simulation.oracle import differences, fold
+from tests.simulation.compare import differences, fold
 from tests.simulation.world import World
 
 encode = msgspec.msgpack.Encoder().encode

@@ -24,9 +24,11 @@ from schemas.internal import (
     Touch,
 )
 from schemas.times import rfc3339
-from tests.simulation import oracle, oracle_journeys, people, topology
-from tests.simulation.oracle import Group, Tenant, differences
+from tests.simulation import oracle_journeys, people, topology
+from tests.simulation.compare import differences
+from tests.simulation.oracle import Group, Tenant
 from tests.simulation.people import Line, erased
+from tests.simulation.said import Said
 from tests.simulation.seen import (
     POISON,
     Event,
@@ -100,7 +102,7 @@ def refused_again(run: Run, lines: Sequence[Line]) -> list[str]:
     """
     wanted: dict[tuple[str, str, str], set[str]] = {}
     for line in erased(lines, anonymous=run.anonymous):
-        if line.event is not None and isinstance(line.said, oracle.Said):
+        if line.event is not None and isinstance(line.said, Said):
             event = (line.event["tenant"], line.said.source, line.said.id)
             wanted.setdefault(event, set()).add(line.said.fragment)
     found: set[tuple[int, int]] = set()

@@ -6,7 +6,8 @@ Straight from journey.md, with nothing of the steps; slow, and short enough to b
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tests.simulation.oracle import DAY_MS, Touched
+from tests.simulation.oracle import Touched
+from tests.simulation.said import DAY_MS
 
 STAGES = ("awareness", "consideration", "evaluation", "purchase", "experience", "loyalty")
 ORDERS = ("order_placed", "subscription_started")

@@ -4,7 +4,6 @@ Times are unique within an input, so that no rule about ties is needed to tell w
 """
 
 import json
-import os
 import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +12,12 @@ from typing import Any
 from schemas import topics
 from schemas.keys import hasher
 from schemas.times import from_rfc3339, rfc3339
-from tests.simulation import oracle
-from tests.simulation.oracle import ACCOUNT, STRONG, WEAK, Assertion, Request, Said, Tenant
+from tests.simulation.oracle import Tenant
+from tests.simulation.said import ACCOUNT, STRONG, WEAK, Assertion, Request, Said, kind_of, said
 
 DAY_MS = 86_400_000
 BEGIN_MS = 1_700_000_000_000  # 2023-11-14, long before the wall clock of the runs
 KEY_OF = hasher("simulation")
-WITHOUT = os.environ.get("WITHOUT", "").split(",")
 Event = dict[str, Any]
 
 SUBJECTS = ("pumps", "valves", "prices", "planning")
@@ -126,10 +124,10 @@ class Market:
             (1, lambda: self._firm_record(rng.randrange(self.firms), rng.randrange(self.firms))),
             (1, lambda: self._touch({"email": person.email}, type="email_opened", source="email")),
             (1, lambda: self._touch({"email": person.email}, type="email_sent", source="email")),
-            (1 if "consent" not in WITHOUT else 0, lambda: self._consent(person, cookie)),
+            (1, lambda: self._consent(person, cookie)),
         )
         luck = rng.random()
-        if luck < 0.15 and "people" not in WITHOUT:
+        if luck < 0.15:
             return [self._assertion()]
         if luck < 0.17:
             return [_line(event) for event in self._moved()]
@@ -240,11 +238,11 @@ class Market:
     def _assertion(self) -> Line:
         rng = self.rng
         a, b = rng.sample(rng.choice(self.pairs), 2)
-        weak = any(oracle.kind_of(one) in WEAK for one in (a, b))
-        accounts = oracle.kind_of(a) in ACCOUNT
+        weak = any(kind_of(one) in WEAK for one in (a, b))
+        accounts = kind_of(a) in ACCOUNT
         what = rng.choice(("link", "link", "unlink", "cannot_link"))
         at = next(self.times)
-        named = weak or "ids" in WITHOUT or rng.random() < 0.8
+        named = weak or rng.random() < 0.8
         event: Event = {
             "event_id": f"s{self.count:04}",
             "tenant": self.tenant,
@@ -260,7 +258,7 @@ class Market:
 
     def _issued(self, identifier: str) -> Event:
         """An id that we may have given out for an identifier or account key."""
-        kind = "contact" if oracle.kind_of(identifier) in STRONG else "account"
+        kind = "contact" if kind_of(identifier) in STRONG else "account"
         issued = kind[0] + KEY_OF(self.tenant, kind, identifier).hex()[:15]
         return {f"journeys_{kind}_id": issued}
 
@@ -275,7 +273,7 @@ class Market:
             identifiers = ["email:nobody@nowhere.nl"]
         else:
             identifiers = rng.sample(person.strong, rng.choice((1, 1, 2)))
-            identifiers = list({oracle.kind_of(one): one for one in identifiers}.values())
+            identifiers = list({kind_of(one): one for one in identifiers}.values())
         at = next(self.times)
         event: Event = {
             "event_id": f"r{self.count:04}",
@@ -320,10 +318,7 @@ def lines(rng: random.Random, *, recent: bool = False) -> list[list[Line]]:
         for line in rng.choice(markets).events():
             made.append(line)
             made += _again(rng, line, times)
-    requests = [
-        rng.choice(markets).request()
-        for _ in range(rng.choice((0, 0, 1, 1, 2)) if "erasure" not in WITHOUT else 0)
-    ]
+    requests = [rng.choice(markets).request() for _ in range(rng.choice((0, 0, 1, 1, 2)))]
     rng.shuffle(made)
     at_once: list[Line] = []
     later: list[Line] = []
@@ -361,7 +356,7 @@ def _again(rng: random.Random, line: Line, times: Iterator[int]) -> list[Line]:
 
 def _line(event: Event) -> Line:
     at = from_rfc3339(event["occurred_at"])
-    return Line(json.dumps(event).encode(), event, at, said=oracle.said(at, event))
+    return Line(json.dumps(event).encode(), event, at, said=said(at, event))
 
 
 def tenants(lines: Sequence[Line], *, anonymous: bool = False) -> dict[str, Tenant]:

@@ -15,7 +15,7 @@ from streams.fragments import row as fragment_row
 from streams.fragments.step import Fragments
 from streams.identity.step import Identity
 from streams.journeys.step import Journeys
-from tests.simulation.oracle import fold
+from tests.simulation.compare import fold
 
 POISON = b"\xc1"  # what no step can read, on a topic that only steps write
 ISSUED = ("journeys_contact_id:", "journeys_account_id:")

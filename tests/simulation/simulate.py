@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.core import Step
 from tests.simulation import chain, checks, people, seen, topology
-from tests.simulation.oracle import differences
+from tests.simulation.compare import differences
 from tests.simulation.people import DAY_MS, Line
 from tests.simulation.world import CALM, NOW_MS, RIGHT, Build, Chaos, World
 
