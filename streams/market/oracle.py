@@ -232,6 +232,8 @@ class _Judge:
             return self._firms.of(event.keys[0])
         if contact == _SHARED:
             near = [other for at, other in self._shared[event.weak[0]] if abs(at - event.at) <= LOOK_BACK_MS]
+            if self._refused & {event.weak[0], *near}:  # it may be theirs
+                return ""
             firms = dict.fromkeys(self._workplace(other, event.at, ()) for other in near)
             return next(iter(firms)) if len(firms) == 1 else ""
         return self._workplace(contact, event.at, event.strong) if contact else ""

@@ -298,6 +298,15 @@ def test_a_device_that_refuses_profiling_is_nobodys(told):
     assert verdict.contacts[0].devices == []
 
 
+def test_the_device_of_four_people_is_nobodys_where_one_refuses_profiling(told):
+    for n in range(4):
+        told(n, "page_viewed", f"email:p{n}@acme.nl", "anonymous_id:pc", person=n)
+    told(5, "page_viewed", "anonymous_id:pc")
+    assert told.verdict().visits["firm_only"] == 1
+    told(6, "consent_withdrawn", "email:p2@acme.nl", person=2, profiling=False)
+    assert told.verdict().visits["nobody"] == 1
+
+
 def test_who_is_erased_is_gone_with_devices_and_comes_back_as_somebody_new(told):
     told(0, "page_viewed", "anonymous_id:c1")
     told(1, "form_submitted", "email:a@acme.nl", "anonymous_id:c1")
