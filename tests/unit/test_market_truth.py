@@ -328,6 +328,13 @@ def test_who_is_erased_is_gone_with_devices_and_comes_back_as_somebody_new(told)
     assert verdict.visits["nobody"] == 1  # the old device knows nobody any more
 
 
+def test_what_happened_at_the_very_time_of_the_erasure_is_erased(told):
+    told(0, "page_viewed", "email:a@acme.nl")
+    told(5, "page_viewed", "email:a@acme.nl")
+    told.says(5, "erase", "email:a@acme.nl")
+    assert told.verdict().gone == ["email:a@acme.nl"]
+
+
 def test_an_erasure_reaches_whom_links_up_to_then_reach(told):
     told(0, "page_viewed", "email:a@acme.nl")
     told.says(5, "erase", "email:a@acme.nl")

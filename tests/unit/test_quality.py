@@ -92,6 +92,11 @@ def test_a_pair_is_knowable_by_way_of_a_third_record():
     assert (quality.knowable, quality.known) == (3, 1)
 
 
+def test_somebody_elses_record_makes_no_pair_knowable():
+    quality = measure([1, 1, 2], [["u:1"], ["e:1"], ["u:1", "e:1"]], {})
+    assert (quality.true, quality.knowable) == (1, 0)
+
+
 def test_a_link_that_a_limit_keeps_apart_is_explained_and_others_are_not():
     sent = [febrl.Sent(b"", "1", ["user_id:2", "email:a"])]
     apart = {"user_id:1": "x", "email:a": "x", "user_id:2": "y"}
