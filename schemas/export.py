@@ -9,12 +9,24 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas import assertion, privacy, touchpoint
+from schemas import assertion, command, outcome, privacy, touchpoint
 from schemas.deadletter import PREFIX_BYTES, REASONS
 from schemas.events import SCHEMA_VERSION, AccountProfile, JourneyEvent
 from schemas.identity import MapRow
 from schemas.privacy import PrivacyResult
-from schemas.topics import ALL, ASSERTIONS, DEAD, EVENTS, MAP, PRIVACY, PROFILES, RESULTS, TOUCHPOINTS
+from schemas.topics import (
+    ALL,
+    ASSERTIONS,
+    COMMANDS,
+    DEAD,
+    EVENTS,
+    MAP,
+    OUTCOMES,
+    PRIVACY,
+    PROFILES,
+    RESULTS,
+    TOUCHPOINTS,
+)
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -53,6 +65,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         TOUCHPOINTS.name: ("touchpoint", touchpoint.ADAPTER.json_schema()),
         ASSERTIONS.name: ("identity-assertion", assertion.ADAPTER.json_schema()),
         PRIVACY.name: ("privacy-request", privacy.ADAPTER.json_schema()),
+        OUTCOMES.name: ("lead-outcome", outcome.ADAPTER.json_schema()),
+        COMMANDS.name: ("account-command", command.ADAPTER.json_schema()),
         MAP.name: ("identity", msgspec.json.schema(MapRow)),
         EVENTS.name: ("journey-event", msgspec.json.schema(JourneyEvent)),
         PROFILES.name: ("account-profile", msgspec.json.schema(AccountProfile)),

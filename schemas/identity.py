@@ -22,7 +22,7 @@ class Period(msgspec.Struct, frozen=True):
 
 
 class MapRow(msgspec.Struct, omit_defaults=True):
-    """One row per identifier; of several the highest `version` holds. Its key is `key_of(tenant, identifier)`.
+    """One row per identifier, under `key_of(tenant, identifier)`; of several the highest `version` holds.
 
     `accounts` resolves every account key that touches of the identifier name: account key -> account id;
     `places` the domains of the contact's own firm addresses: where a touch of a stronger identifier carries

@@ -171,8 +171,8 @@ class Asserted(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="as
     """What a person says of a pair (topics `identity-links` and, for the views, `touchpoints.valid`).
 
     `a` and `b` are identifiers, or account keys, or ids that we issued (`ISSUED_KINDS`), as they were named;
-    their order counts for `parent`: `a` is the subsidiary of `b`. Of the statements about one pair the one with
-    the highest (at, event_id) stands.
+    their order counts for `parent`: `a` is the subsidiary of `b`. Of the statements about one pair the one
+    with the highest (at, event_id) stands.
     """
 
     tenant: str
@@ -192,6 +192,43 @@ class Request(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="req
     request: str  # erase, export
     identifiers: list[str]  # identifiers or ids that we issued
     at: int
+
+
+class Outcome(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="outcome", frozen=True):
+    """What became of a hand-off (topic `touchpoints.valid`, keyed by the first of `account`)."""
+
+    tenant: str
+    event_id: str
+    outcome: str  # accepted, rejected, working, won, lost, recycled
+    handoff: str  # id of the hand-off; empty: the account is named alone
+    account: list[
+        str
+    ]  # all valid keys of the account, strongest first; else that of the hand-off; never empty
+    reason: str
+    reason_code: str
+    value: str  # a decimal; empty: none told
+    currency: str
+    at: int
+    by: str
+
+
+class Command(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="command", frozen=True):
+    """What somebody decides about an account (topic `touchpoints.valid`, keyed by the first of `account`).
+
+    What the command does not need is empty.
+    """
+
+    tenant: str
+    event_id: str
+    command: str  # assign_role, remove_role, set_owner, assign_segment, close_journey
+    account: list[str]  # all valid keys of the account, strongest first; never empty
+    identifiers: list[str]  # all valid ones of the person, strongest first
+    role: str
+    owner: str
+    scheme: str
+    segment: str
+    at: int
+    by: str
 
 
 class Mini(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -241,8 +278,9 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     The highest `version` per (account, identifier) holds. No parts and `withdrawn`: nothing any more.
     `facts` are keyed by attribute; of a strong or weak identifier they are about the person and, prefixed
     `organisation.`, about the firm; of an account key about the firm.
-    Where the fragment, or a part of it, moved: a withdrawal names the accounts where it is now (`successors`),
-    a standing snapshot those it came from (`predecessors`: account id -> version of the withdrawal there).
+    Where the fragment, or a part of it, moved: a withdrawal names the accounts where it is now
+    (`successors`), a standing snapshot those it came from (`predecessors`: account id -> version of the
+    withdrawal there).
     `erased` are keyed hashes of the ids of events that were erased (`keys.event_key`); nothing may name them.
     The identifier of a fragment that is erased as a whole is `keys.erased_name` of its key.
     """
@@ -263,8 +301,8 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
 class AccountRecord(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="record"):
     """What `predecessor` had published, told to `account` (topic `account-records`, keyed by account).
 
-    The answer to the withdrawal of `fragment` (its key) at `version`: the predecessor's ledger if it has ceased
-    to exist, else empty: it goes on, and keeps what it said.
+    The answer to the withdrawal of `fragment` (its key) at `version`: the predecessor's ledger if it has
+    ceased to exist, else empty: it goes on, and keeps what it said.
     """
 
     tenant: str

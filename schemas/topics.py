@@ -30,6 +30,8 @@ class Topic:
 TOUCHPOINTS = Topic("touchpoints", "any", retention_ms=30 * DAY_MS)
 ASSERTIONS = Topic("identity-assertions", "any", retention_ms=30 * DAY_MS)
 PRIVACY = Topic("privacy-requests", "any", retention_ms=30 * DAY_MS)
+OUTCOMES = Topic("lead-outcomes", "any", retention_ms=30 * DAY_MS)
+COMMANDS = Topic("account-commands", "any", retention_ms=30 * DAY_MS)
 CLOCK = Topic("journeys.clock", "none: one message a partition", retention_ms=DAY_MS, public=False)
 # What tells of people ends after a month, so that a person who is erased is gone from the log as well; what
 # is kept for longer is in ClickHouse, from which history is recomputed.
@@ -44,7 +46,7 @@ EVENTS = Topic("journey-events", "account", retention_ms=30 * DAY_MS)
 PROFILES = Topic("account-profiles", "account", compacted=True)
 RESULTS = Topic("privacy-results", "request", retention_ms=365 * DAY_MS)
 
-INPUTS = (TOUCHPOINTS, ASSERTIONS, PRIVACY)  # what comes from outside
+INPUTS = (TOUCHPOINTS, ASSERTIONS, PRIVACY, OUTCOMES, COMMANDS)  # what comes from outside
 ALL = (*INPUTS, CLOCK, VALID, DEAD, LINKS, MAP, EVIDENCE, SNAPSHOTS, RECORDS, EVENTS, PROFILES, RESULTS)
 
 

@@ -89,6 +89,20 @@ class Account(TypedDict, total=False):
 
 
 @unknown_kept
+class NamedPerson(Identifiers, total=False):
+    """One person, by any key."""
+
+    journeys_contact_id: Annotated[Key, Field(description="id that we gave out, also a former one")]
+
+
+@unknown_kept
+class NamedAccount(Account, total=False):
+    """One account, by any key."""
+
+    journeys_account_id: Annotated[Key, Field(description="id that we gave out, also a former one")]
+
+
+@unknown_kept
 class Content(TypedDict, total=False):
     """What was looked at."""
 

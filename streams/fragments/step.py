@@ -6,7 +6,7 @@ import msgspec
 
 from schemas import deadletter
 from schemas.identity import MapRow
-from schemas.internal import Asserted, Owner, Snapshot, Tick, Told, Touch
+from schemas.internal import Asserted, Command, Outcome, Owner, Snapshot, Tick, Told, Touch
 from schemas.keys import event_key, identifier_key, partition_of
 from schemas.topics import DEAD, LINKS, MAP, SNAPSHOTS, VALID
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
@@ -20,7 +20,7 @@ from streams.fragments.update import Update
 
 _Input = Touch | Owner | Told
 
-_decode_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
+_decode_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted | Outcome | Command).decode
 _decode_map = msgspec.json.Decoder(MapRow).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -62,8 +62,8 @@ class Fragments:
             if isinstance(message, Tick):
                 ticks.append(message)
                 continue
-            if isinstance(message, Asserted) or not (identifier := _about(message)):
-                continue  # of people's statements, and unattributed: for the views alone
+            if isinstance(message, Asserted | Outcome | Command) or not (identifier := _about(message)):
+                continue  # what people say, and unattributed: for the views alone
             key = record.key or self._key_of(message.tenant, identifier)
             if key not in batch:
                 batch[key] = (message.tenant, identifier, [], [])

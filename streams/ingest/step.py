@@ -5,22 +5,22 @@ keeps nothing but when it last told the time.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 from typing_extensions import override
 
-from schemas import assertion, privacy, touchpoint
-from schemas.internal import PERSON, Owner, Tick, Told, Touch
+from schemas import assertion, command, outcome, privacy, touchpoint
+from schemas.internal import PERSON, Command, Outcome, Owner, Tick, Told, Touch
 from schemas.keys import partition_of
 from schemas.message import DEFAULT_TENANT, ID_BYTES, RefusedError
-from schemas.topics import ASSERTIONS, CLOCK, INPUTS, LINKS, PRIVACY, VALID
+from schemas.topics import ASSERTIONS, CLOCK, COMMANDS, INPUTS, LINKS, OUTCOMES, PRIVACY, VALID
 from streams.core import Group, Member, Output, Record, Rows, Step, StepConfig, Version
-from streams.ingest.said import asserted, request
+from streams.ingest import said as heard
 from streams.ingest.touch import keys, touch
-from streams.ingest.values import AHEAD_MS, Habits, label, moment, required
+from streams.ingest.values import AHEAD_MS, Habits, Spelling, label, moment, required
 from streams.session import dead_letter
 
 # Headers of input records.
@@ -107,6 +107,12 @@ class Ingest(Step):
             return self._asserted(assertion.parse(value), headers, latest)
         if record.topic == PRIVACY.name:
             return self._requested(privacy.parse(value), headers, latest)
+        if record.topic == OUTCOMES.name:
+            result = outcome.parse(value)
+            return [self._decided(heard.outcome(result, *self._said(result, headers, latest)))]
+        if record.topic == COMMANDS.name:
+            order = command.parse(value)
+            return [self._decided(heard.command(order, *self._said(order, headers, latest)))]
         return self._touched(touchpoint.parse(value), headers, latest)
 
     def _touched(self, event: touchpoint.Touchpoint, headers: Headers, latest: int) -> list[Output]:
@@ -132,18 +138,23 @@ class Ingest(Step):
         return out
 
     def _asserted(self, said: assertion.Assertion, headers: Headers, latest: int) -> list[Output]:
-        tenant = self._tenant(said.get("tenant"), headers)
-        at = moment(said["occurred_at"], latest)
-        made = asserted(said, tenant, self._habits.spelling(tenant), at)
+        made = heard.asserted(said, *self._said(said, headers, latest))
         return [
-            self._output(LINKS.name, made, tenant),
-            self._output(VALID.name, made, tenant, "assertion", made.event_id),  # for the views
+            self._output(LINKS.name, made, made.tenant),
+            self._output(VALID.name, made, made.tenant, "assertion", made.event_id),  # for the views
         ]
 
     def _requested(self, said: privacy.PrivacyRequest, headers: Headers, latest: int) -> list[Output]:
+        made = heard.request(said, *self._said(said, headers, latest))
+        return [self._output(LINKS.name, made, made.tenant)]
+
+    def _decided(self, made: Outcome | Command) -> Output:
+        return self._output(VALID.name, made, made.tenant, made.account[0])
+
+    def _said(self, said: Mapping[str, Any], headers: Headers, latest: int) -> tuple[str, Spelling, int]:
+        """Of what is no touch: tenant, spelling of identifiers (as we show them), time."""
         tenant = self._tenant(said.get("tenant"), headers)
-        at = moment(said["occurred_at"], latest)
-        return [self._output(LINKS.name, request(said, tenant, self._habits.spelling(tenant), at), tenant)]
+        return tenant, self._habits.spelling(tenant), moment(said["occurred_at"], latest)
 
     def _tenant(self, told: str | None, headers: Headers) -> str:
         """The tenant, from its header where that is trusted, else from the body."""

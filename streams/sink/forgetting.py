@@ -101,6 +101,7 @@ def mutations(erasures: Collection[Erasure]) -> list[Mutation]:
     on_touch = _dated(erasures, "k", "occurred_at")
     in_event = f"({_named(erasures, 'contact_id')} OR {_dated(erasures, 'k', 'occurred_at')})"
     in_letter = _dated(erasures, "k", "dated")
+    on_command = _dated(erasures, "k", "said_at")
     a, b = (_dated(erasures, key, "said_at") for key in ("a_key", "b_key"))
     people = sorted({account for e in erasures for account in persons(e)})
     return [
@@ -131,6 +132,12 @@ def mutations(erasures: Collection[Erasure]) -> list[Mutation]:
             for name, dated in (("a", a), ("b", b))
         ),
         Mutation(
+            "account_commands",
+            f"UPDATE identifiers = arrayMap((i, k) -> if({on_command}, {_HASH}, i),"
+            " identifiers, identifier_keys)",
+            f"arrayExists((i, k) -> NOT startsWith(i, '#') AND {on_command}, identifiers, identifier_keys)",
+        ),
+        Mutation(
             "dead_letters",
             f"UPDATE original = '', error = '{ERASED}', identifier_keys = []",
             f"arrayExists(k -> {in_letter}, identifier_keys)",
@@ -146,6 +153,7 @@ def mutations(erasures: Collection[Erasure]) -> list[Mutation]:
 
 
 _LINKS: Final = "identity_links"
+_HASH: Final = "concat('#', lower(leftPad(hex(k), 16, '0')))"  # rows.erased_name of key k
 
 
 def _members(erasures: Collection[Erasure]) -> Mutation:

@@ -13,7 +13,20 @@ import msgspec
 
 from schemas.events import AccountProfile, JourneyEvent, JourneyRow, Member
 from schemas.identity import MapRow
-from schemas.internal import MACHINE, PERSON, US, Asserted, Evidence, Owner, Tick, Told, Touch, kind_of
+from schemas.internal import (
+    MACHINE,
+    PERSON,
+    US,
+    Asserted,
+    Command,
+    Evidence,
+    Outcome,
+    Owner,
+    Tick,
+    Told,
+    Touch,
+    kind_of,
+)
 from schemas.privacy import PrivacyResult
 from schemas.times import from_rfc3339, rfc3339
 from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
@@ -31,7 +44,7 @@ ERASED: Final = "it told of a person who is erased"  # instead of what was wrong
 _OWN_ADDRESS: Final = ("contact_id", "user_id")  # stronger than the address that may place a touch
 
 _json = msgspec.json.Encoder().encode
-_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
+_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted | Outcome | Command).decode
 _map = msgspec.json.Decoder(MapRow).decode
 _event = msgspec.json.Decoder(JourneyEvent).decode
 _profile = msgspec.json.Decoder(AccountProfile).decode
@@ -123,10 +136,16 @@ class _Planner:
         return self._of[record.topic](record)
 
     def _accepted(self, record: Record) -> tuple[str, Row] | None:
-        said = _valid(record.value or b"")
-        if type(said) is Touch:
-            return self._touchpoint(said)
-        return self._assertion(said) if type(said) is Asserted else None
+        match _valid(record.value or b""):
+            case Touch() as touch:
+                return self._touchpoint(touch)
+            case Asserted() as said:
+                return self._assertion(said)
+            case Outcome() as said:
+                return _outcome(said)
+            case Command() as said:
+                return self._command(said)
+        return None
 
     def _touchpoint(self, touch: Touch) -> tuple[str, Row]:
         erased, tenant, at = self._erased, touch.tenant, touch.occurred_at
@@ -187,6 +206,14 @@ class _Planner:
             *(said.tenant, said.event_id, _LATEST - said.at, said.assertion),
             *(self._name(said.a, a, said.at), self._name(said.b, b, said.at), a, b),
             *(rfc3339(said.at), said.by),
+        )
+
+    def _command(self, said: Command) -> tuple[str, Row]:
+        keys = self._erased.keys(said.tenant, said.identifiers)
+        names = [self._name(name, key, said.at) for name, key in zip(said.identifiers, keys, strict=True)]
+        return "account_commands", (
+            *(said.tenant, said.event_id, _LATEST - said.at, said.command, said.account, names, keys),
+            *(said.role, said.owner, said.scheme, said.segment, rfc3339(said.at), said.by),
         )
 
     def _name(self, identifier: str, key: int, at: int) -> str:
@@ -372,6 +399,13 @@ def _detail(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else _json(value).decode()
+
+
+def _outcome(said: Outcome) -> tuple[str, Row]:
+    return "lead_outcomes", (
+        *(said.tenant, said.event_id, _LATEST - said.at, said.outcome, said.handoff, said.account),
+        *(said.reason, said.reason_code, _number(said.value), said.currency, rfc3339(said.at), said.by),
+    )
 
 
 def _privacy_result(record: Record) -> tuple[str, Row]:

@@ -36,6 +36,12 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
             identifier_keys dated""",
         "identity_links": "tenant link_key version a b a_key b_key source rank said_at state why",
         "assertions": "tenant event_id precedence assertion a b a_key b_key said_at said_by",
+        "lead_outcomes": """
+            tenant event_id precedence outcome handoff_id account_keys reason reason_code value currency
+            said_at said_by""",
+        "account_commands": """
+            tenant event_id precedence command account_keys identifiers identifier_keys
+            role owner scheme segment said_at said_by""",
         "privacy_results": """
             tenant request_id version request occurred_at result counts contact_ids emitted_at""",
         "erasures": "tenant identifier_key version since until gone keeps contacts person",

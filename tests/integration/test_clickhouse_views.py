@@ -20,7 +20,7 @@ from schemas.events import (
 )
 from schemas.identity import Span
 from schemas.internal import MACHINE, US, Line
-from schemas.topics import SNAPSHOTS
+from schemas.topics import INPUTS, SNAPSHOTS
 from streams import clickhouse
 from streams.core import Record
 from streams.sink.tables import Refused
@@ -28,6 +28,7 @@ from streams.sink.tables import Refused
 pytestmark = pytest.mark.embedded
 
 VIEWS = {
+    "v_account_commands",
     "v_accounts",
     "v_aliases",
     "v_assertions",
@@ -36,6 +37,7 @@ VIEWS = {
     "v_identity_conflicts",
     "v_journey_events",
     "v_journeys",
+    "v_lead_outcomes",
     "v_members",
     "v_merge_candidates",
     "v_privacy_requests",
@@ -62,7 +64,7 @@ def test_every_view_and_column_is_explained(at: Warehouse) -> None:
     )
     assert [c["table"] for c in columns if c["silent"]] == []
     assert {c["names"][0] for c in columns if c["table"] in VIEWS} == {"tenant"}
-    assert len(columns) == len(VIEWS) + 11
+    assert len(columns) == len(VIEWS) + 13
     assert at.ask("SELECT engine FROM system.databases WHERE name = 'journeys'") == [{"engine": "Atomic"}]
 
 
@@ -340,6 +342,8 @@ def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
             *(by.profile(n, [member(f"c{m}") for m in range(n)], journeys=[journey(n)]) for n in range(6)),
             *(by.mapped(f"journeys_contact_id:c9{n % 2}", Span(None, f"c{n}"), seq=n) for n in range(6)),
             *(by.said(f"s{n % 7}", "link", people[n % 5], "user_id:7", days[n % 28]) for n in range(14)),
+            *(by.happened(f"o{n % 7}", "lost", days[n % 28], f"domain:a{n}.nl") for n in range(14)),
+            *(by.ordered(f"k{n % 7}", "set_owner", days[n % 28], owner=f"o{n}") for n in range(14)),
             *(by.link(people[n % 5], "user_id:7", "refused", seq=n) for n in range(12)),
             *(by.answer(f"r{n % 3}", [f"c{n}"], seq=n) for n in range(9)),
         ]
@@ -380,9 +384,15 @@ def test_a_dead_letter_without_a_tenant_is_of_the_default_one_where_it_can_be_re
     texts = (b'{"a":1}', b'{"tenant":null}', b'{"tenant":" "}', b"[1]", b'{"tena', b"")
     letters = [letter(n, text, generation=77) for n, text in enumerate(texts)]
     unnamed = letter(9, b'{"account":"00ff"}', generation=77, topic=SNAPSHOTS.name)
-    at.feed(*letters, unnamed, letter(10, encode({"tenant": f" {at.tenant} "}), generation=77))
+    others = [letter(20 + n, b'{"a":1}', generation=77, topic=topic.name) for n, topic in enumerate(INPUTS)]
+    at.feed(*letters, unnamed, *others, letter(10, encode({"tenant": f" {at.tenant} "}), generation=77))
     found = at.ask("SELECT tenant FROM v_dead_letters WHERE generation = 77 ORDER BY offset")
-    assert [row["tenant"] for row in found] == [*["default"] * 3, *[""] * 4, at.tenant]
+    assert [row["tenant"] for row in found] == [
+        *["default"] * 3,
+        *[""] * 4,
+        at.tenant,
+        *["default"] * len(INPUTS),
+    ]
 
 
 def test_a_row_that_clickhouse_refuses_is_handed_back_alone(at: Warehouse) -> None:

@@ -114,6 +114,46 @@ def test_the_parent_is_the_one_told_last(at: Warehouse) -> None:
     assert at.rows("v_assertions", "event_id, assertion, said_by")[1] == ("s2", "parent", "marleen")
 
 
+def test_outcomes_and_commands_are_shown_as_they_were_told(at: Warehouse) -> None:
+    firm = ["account_id:9", "domain:acme.nl"]
+    at.feed(
+        at.happened("o1", "won", DAY(1), *firm, handoff="a1.1.1", value="1250.5", currency="EUR", by="k"),
+        at.happened("o2", "lost", DAY(2), *firm, reason="geen budget", reason_code="no_budget"),
+        at.ordered("k1", "assign_role", DAY(3), JANE, OTHER, role="buyer"),
+        at.ordered("k2", "assign_segment", DAY(4), scheme="size", segment="large"),
+    )
+    assert at.rows("v_lead_outcomes", "* EXCEPT tenant", "event_id") == [
+        ("o1", "won", "a1.1.1", firm, "why", "", 1250.5, "EUR", "2025-01-01T00:00:00.000Z", "k"),
+        ("o2", "lost", "", firm, "geen budget", "no_budget", None, "", "2025-01-02T00:00:00.000Z", "crm"),
+    ]
+    assert at.rows("v_account_commands", "* EXCEPT tenant", "event_id") == [
+        (
+            "k1",
+            "assign_role",
+            ["domain:acme.nl"],
+            [JANE, OTHER],
+            "buyer",
+            "",
+            "",
+            "",
+            "2025-01-03T00:00:00.000Z",
+            "crm",
+        ),
+        (
+            "k2",
+            "assign_segment",
+            ["domain:acme.nl"],
+            [],
+            "",
+            "",
+            "size",
+            "large",
+            "2025-01-04T00:00:00.000Z",
+            "crm",
+        ),
+    ]
+
+
 def test_a_request_has_the_latest_answer(at: Warehouse) -> None:
     at.feed(
         at.answer("r1", ["c1", "c2"], seq=3, counts={"identifiers": 3, "devices": 1}),

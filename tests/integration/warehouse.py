@@ -10,7 +10,7 @@ import msgspec
 from schemas import deadletter
 from schemas.events import AccountProfile, AccountRef, JourneyEvent, Member
 from schemas.identity import MapRow, Span
-from schemas.internal import Asserted, Evidence, Touch
+from schemas.internal import Asserted, Command, Evidence, Outcome, Touch
 from schemas.keys import hasher
 from schemas.privacy import PrivacyResult
 from schemas.times import from_rfc3339
@@ -102,6 +102,24 @@ class Warehouse:
 
     def said(self, event_id: str, assertion: str, a: str, b: str, at: str, by: str = "marleen") -> Record:
         value = Asserted(self.tenant, event_id, assertion, a, b, from_rfc3339(at), by)
+        return Record(VALID.name, 0, 0, 0, b"", pack(value))
+
+    def happened(self, event_id: str, outcome: str, at: str, *keys: str, **changes: Any) -> Record:
+        plain = {"handoff": "", "reason": "why", "reason_code": "", "value": "", "currency": "", "by": "crm"}
+        moment = from_rfc3339(at)
+        value = Outcome(self.tenant, event_id, outcome, account=[*keys], at=moment, **plain | changes)
+        return Record(VALID.name, 0, 0, 0, b"", pack(value))
+
+    def ordered(self, event_id: str, command: str, at: str, *identifiers: str, **changes: Any) -> Record:
+        plain = {
+            "account": ["domain:acme.nl"],
+            "by": "crm",
+            **dict.fromkeys(("role", "owner", "scheme", "segment"), ""),
+        }
+        moment = from_rfc3339(at)
+        value = Command(
+            self.tenant, event_id, command, identifiers=[*identifiers], at=moment, **plain | changes
+        )
         return Record(VALID.name, 0, 0, 0, b"", pack(value))
 
     def link(self, a: str, b: str, state: str, seq: int = 1, **changes: Any) -> Record:

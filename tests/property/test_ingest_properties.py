@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.assertion import KINDS
+from schemas.command import NEEDS
 from schemas.deadletter import REASONS
 from schemas.identifiers import email, firm_domain, identify, mail_domain
 from schemas.internal import (
@@ -15,6 +16,8 @@ from schemas.internal import (
     STRONG_KINDS,
     WEAK_KINDS,
     Asserted,
+    Command,
+    Outcome,
     Owner,
     Request,
     Tick,
@@ -22,14 +25,14 @@ from schemas.internal import (
     Touch,
 )
 from schemas.keys import hasher
-from schemas.topics import ASSERTIONS, DEAD, LINKS, PRIVACY, TOUCHPOINTS, VALID
+from schemas.topics import DEAD, INPUTS, LINKS, TOUCHPOINTS, VALID
 from schemas.touchpoint import TYPES
 from streams.core import Output, Record, Rows, StepConfig
 from streams.ingest.step import Ingest
 
 NOW = 1_750_000_000_000
 KEY_OF = hasher("s")
-_said = msgspec.msgpack.Decoder(Asserted | Request).decode
+_said = msgspec.msgpack.Decoder(Asserted | Request | Outcome | Command).decode
 _decode = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick).decode
 
 numbers = st.integers() | st.floats(width=64) | st.just(10**400)
@@ -104,9 +107,17 @@ told = st.fixed_dictionaries(
         **{name: valid[name] for name in ("event_id", "occurred_at")},
         "assertion": st.sampled_from(["link", "unlink", "cannot_link", "alias", "parent"]),
         "request": st.sampled_from(["erase", "export"]),
-        **dict.fromkeys(("a", "b", "identifiers"), people | named | objects(*KINDS) | values),
+        "outcome": st.sampled_from(["accepted", "won", "lost"]),
+        "command": st.sampled_from([*NEEDS]),
+        **dict.fromkeys(("a", "b", "identifiers", "account"), people | named | objects(*KINDS) | values),
     },
-    optional={"tenant": some_text, "by": scalars},
+    optional={
+        **dict.fromkeys(("tenant", "reason", "currency", "owner", "scheme", "segment"), some_text),
+        "by": scalars,
+        "handoff_id": st.just("a0123456789abcde.1.1") | some_text,
+        "role": st.sampled_from(["user", "buyer"]),
+        "value": scalars,
+    },
 )
 bodies = st.none() | st.binary(max_size=200) | values.map(dump) | events.map(dump) | mutated()
 headers = st.lists(
@@ -147,8 +158,13 @@ def test_every_record_gives_exactly_one_touch_or_one_dead_letter(record: Record,
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from([ASSERTIONS.name, PRIVACY.name]), told.map(dump) | bodies, headers, st.booleans())
-def test_every_statement_and_request_is_one_or_a_dead_letter(
+@given(
+    st.sampled_from([topic.name for topic in INPUTS if topic != TOUCHPOINTS]),
+    told.map(dump) | bodies,
+    headers,
+    st.booleans(),
+)
+def test_every_message_on_another_input_is_one_or_a_dead_letter(
     topic: str, body: bytes | None, pairs: list[tuple[str, bytes]], trust: bool
 ) -> None:
     record = Record(topic, 0, 0, NOW, None, body, tuple(pairs))
@@ -158,9 +174,14 @@ def test_every_statement_and_request_is_one_or_a_dead_letter(
         assert dict(letter.headers)["reason"].decode() in REASONS
         assert letter.value == (body or b"")[:65_536]
         return
-    assert [output.topic for output in outputs] == [LINKS.name, VALID.name][: 1 + (topic == ASSERTIONS.name)]
     made = _said(outputs[0].value or b"")
-    named = [made.a, made.b] if isinstance(made, Asserted) else made.identifiers
+    to, named = {
+        Asserted: lambda said: ([LINKS.name, VALID.name], [said.a, said.b]),
+        Request: lambda said: ([LINKS.name], said.identifiers),
+        Outcome: lambda said: ([VALID.name], said.account),
+        Command: lambda said: ([VALID.name], [*said.account, *said.identifiers]),
+    }[type(made)](made)
+    assert [output.topic for output in outputs] == to
     assert named
     assert len(set(named)) == len(named)
     for identifier in named:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.identity import MapRow, Period, Span
-from schemas.internal import Asserted, Owner, Snapshot, Tick, Told, Touch
+from schemas.internal import Asserted, Command, Outcome, Owner, Snapshot, Tick, Told, Touch
 from schemas.keys import erased_name, event_key, hasher, identifier_key, partition_of
 from schemas.times import rfc3339
 from streams.core import Output, Record, Rows, StepConfig
@@ -22,7 +22,7 @@ PACK = msgspec.msgpack.Encoder().encode
 LINKED = msgspec.msgpack.Decoder(Statement)
 SENT = msgspec.msgpack.Decoder(Snapshot | Tick)
 
-Message = Touch | Owner | Told | Tick | Asserted | MapRow
+Message = Touch | Owner | Told | Tick | Asserted | Outcome | Command | MapRow
 
 JANE = "email:jane@acme.nl"
 COOKIE = "anonymous_id:c1"

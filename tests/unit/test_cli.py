@@ -289,6 +289,8 @@ def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pyt
             ("touchpoints", b"one", 3),
             ("identity-assertions", b"said", 4),
             ("privacy-requests", b"asked", 5),
+            ("lead-outcomes", b"lost", 4),
+            ("account-commands", b"do", 2),
             ("touchpoints", b"cut", 9),
             ("touchpoints.valid", b"two", 3),
         )
@@ -314,8 +316,14 @@ def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pyt
     monkeypatch.setattr("streams.cli._letters", found)
     done = command("dead-letters", "requeue", "--where", "a OR b")
     assert wheres == ["(a OR b) AND reason != 'erased'"]  # of erased people there is nothing to send
-    assert done.stdout == "3 sent again, 1 not: only their beginning was kept\n"
-    assert sent == [("touchpoints", b"one"), ("identity-assertions", b"said"), ("privacy-requests", b"asked")]
+    assert done.stdout == "5 sent again, 1 not: only their beginning was kept\n"
+    assert sent == [
+        ("touchpoints", b"one"),
+        ("identity-assertions", b"said"),
+        ("privacy-requests", b"asked"),
+        ("lead-outcomes", b"lost"),
+        ("account-commands", b"do"),
+    ]
     assert done.stderr == "Error: 1 not sent: they were on topics that only the processor writes\n"
     assert done.exit_code == 1
 

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.internal import Asserted, Request
+from schemas.command import NEEDS
+from schemas.internal import Asserted, Command, Outcome, Request
 from schemas.keys import hasher, partition_of
 from schemas.message import EVENT_BYTES
 from schemas.times import DAY_MS, from_rfc3339
-from schemas.topics import ASSERTIONS, DEAD, LINKS, PRIVACY, VALID
+from schemas.topics import ASSERTIONS, COMMANDS, DEAD, LINKS, OUTCOMES, PRIVACY, VALID
 from streams.core import Output, Record, Rows, StepConfig
 from streams.ingest.step import Ingest
 
@@ -21,7 +22,7 @@ PARTITIONS = 8
 PERSON, DEVICE, FIRM = {"email": "jane@acme.nl"}, {"anonymous_id": "c1"}, {"domain": "acme.nl"}
 OURS, OUR_FIRM = {"journeys_contact_id": "c" + "0" * 15}, {"journeys_account_id": "a" + "0" * 15}
 
-_decode = msgspec.msgpack.Decoder(Asserted | Request).decode
+_decode = msgspec.msgpack.Decoder(Asserted | Request | Outcome | Command).decode
 
 
 def apply(topic: str, value: bytes, headers: Any = (), **settings: Any) -> list[Output]:
@@ -60,6 +61,28 @@ def request(value: bytes, **settings: Any) -> Request:
     made = _decode(output.value or b"")
     assert isinstance(made, Request)
     assert output.key == KEY_OF(made.tenant)
+    assert output.partition == partition_of(output.key, PARTITIONS)
+    return made
+
+
+def happened(**fields: Any) -> bytes:
+    whole = {"event_id": "out-1", "occurred_at": AT, "outcome": "lost", "account": FIRM}
+    return json.dumps(whole | fields).encode()
+
+
+def ordered(command: str = "assign_role", /, **fields: Any) -> bytes:
+    whole = {"event_id": "cmd-1", "occurred_at": AT, "command": command, "account": FIRM}
+    needed = {"identifiers": PERSON, "role": "buyer", "owner": "marleen", "scheme": "size", "segment": 3}
+    return json.dumps(whole | {name: needed[name] for name in NEEDS[command]} | fields).encode()
+
+
+def decided(topic: str, value: bytes, **settings: Any) -> Outcome | Command:
+    """To the row of the account's strongest key."""
+    [output] = apply(topic, value, **settings)
+    assert output.topic == VALID.name
+    made = _decode(output.value or b"")
+    assert isinstance(made, Outcome | Command)
+    assert output.key == KEY_OF(made.tenant, made.account[0])
     assert output.partition == partition_of(output.key, PARTITIONS)
     return made
 
@@ -218,7 +241,154 @@ def test_requests_that_are_refused(fields: Any, reason: str, field: str, error: 
     assert error.replace('"', "'") in found[2]
 
 
-@pytest.mark.parametrize("topic", [ASSERTIONS.name, PRIVACY.name])
+HANDOFF = f"a{'0' * 15}.2.1"
+
+
+def test_an_outcome_has_all_that_was_said() -> None:
+    at = from_rfc3339(AT)
+    assert decided(OUTCOMES.name, happened()) == Outcome(
+        "default", "out-1", "lost", "", ["domain:acme.nl"], "", "", "", "", at, ""
+    )
+    why = {
+        "reason": " geen budget ",
+        "reason_code": "no_budget",
+        "value": 1250.50,
+        "currency": " eur",
+        "by": 17,
+    }
+    made = decided(OUTCOMES.name, happened(handoff_id=f" {HANDOFF.upper()} ", tenant=" w01 ", x=1, **why))
+    assert made == Outcome(
+        *("w01", "out-1", "lost", HANDOFF, ["domain:acme.nl"]),
+        *("geen budget", "no_budget", "1250.5", "EUR", at, "17"),
+    )
+    null = dict.fromkeys(("handoff_id", "reason", "reason_code", "value", "currency", "by", "tenant"))
+    assert decided(OUTCOMES.name, happened(**null)) == decided(OUTCOMES.name, happened())
+
+
+def test_an_outcome_of_a_handoff_alone_is_that_of_its_account() -> None:
+    for account in (None, {}, {"domain": None}, {"name": "Acme"}):
+        made = decided(OUTCOMES.name, happened(handoff_id=HANDOFF, account=account))
+        assert made.account == [f"journeys_account_id:a{'0' * 15}"]
+
+
+@pytest.mark.parametrize(("topic", "value"), [(OUTCOMES.name, happened), (COMMANDS.name, ordered)])
+def test_an_account_is_named_by_any_key(topic: str, value: Any) -> None:
+    every = {
+        "domain": "https://shop.Acme.nl/x",
+        "vat_number": "nl 81.2",
+        "customer_number": 7,
+        "name": "Acme",
+    }
+    made = decided(topic, value(account=every | OUR_FIRM | {"account_id": "nl/1"}), namespaces={"crm": "nl"})
+    assert made.account == [
+        "account_id:nl/1",
+        "customer_number:7",
+        "vat_number:NL812",
+        "domain:acme.nl",
+        f"journeys_account_id:a{'0' * 15}",
+    ]
+    one = {"domain": "gmail.com", "account_id": "null", "vat_number": None}  # worthless beside what is not
+    assert decided(topic, value(account=one | {"customer_number": 8})).account == ["customer_number:8"]
+
+
+def test_a_command_has_what_it_needs_and_nothing_else() -> None:
+    at = from_rfc3339(AT)
+    rest = {"role": "user", "owner": "o", "scheme": "s", "segment": "t", "by": " crm ", "tenant": "w01"}
+    of_all = {"identifiers": {"phone": "06-12345678", "email": "JANE@acme.nl", "user_id": "0"}, **rest}
+    firm, names = ["domain:acme.nl"], ["email:jane@acme.nl", "phone:+31612345678"]
+    for command, identifiers, words in (
+        ("assign_role", names, ("user", "", "", "")),
+        ("remove_role", names, ("user", "", "", "")),
+        ("set_owner", [], ("", "o", "", "")),
+        ("assign_segment", [], ("", "", "s", "t")),
+        ("close_journey", [], ("", "", "", "")),
+    ):
+        made = decided(COMMANDS.name, ordered(command, **of_all))
+        assert made == Command("w01", "cmd-1", command, firm, identifiers, *words, at, "crm")
+    made = decided(COMMANDS.name, ordered("assign_segment"))
+    assert made == Command("default", "cmd-1", "assign_segment", firm, [], "", "", "size", "3", at, "")
+    made = decided(COMMANDS.name, ordered(identifiers=OURS))
+    assert made.identifiers == [f"journeys_contact_id:c{'0' * 15}"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field", "error"),
+    [
+        ({"event_id": " "}, "missing_field", "event_id", "is required and empty"),
+        ({"event_id": "x" * 129}, "too_large", "event_id", "more than 128 bytes"),
+        ({"occurred_at": "2025-05-06"}, "bad_time", "occurred_at", "has no offset"),
+        ({"occurred_at": "2025-06-03T00:00:01Z"}, "bad_time", "occurred_at", "over 48 h"),
+        ({"outcome": None}, "missing_field", "outcome", "is required and null"),
+        ({"outcome": "Won"}, "wrong_type", "outcome", "must be accepted, rejected, working, won"),
+        ({"account": None}, "no_identifier", "account", "send handoff_id, or at least one of account_id, "),
+        ({"account": {"name": "Acme"}}, "no_identifier", "account", "send handoff_id, or at least one of"),
+        ({"account": "acme.nl"}, "wrong_type", "account", "must be an object"),
+        ({"account": {"domain": ["acme.nl"]}}, "wrong_type", "account.domain", "must be text or a number"),
+        ({"account": {"domain": "gmail.com"}}, "no_identifier", "account.domain", "a free-mail domain"),
+        ({"account": {"account_id": "0", "domain": "x"}}, "no_identifier", "account.account_id", "'0' names"),
+        ({"account": OURS}, "no_identifier", "account", "journeys_account_id"),
+        ({"account": {"journeys_account_id": "c0"}}, "no_identifier", "account.journeys_account_id", "is no"),
+        ({"account": FIRM | {"account_id": "x" * 257}}, "too_large", "account.account_id", "more than 256"),
+        ({"handoff_id": "a1.1.1"}, "no_identifier", "handoff_id", "is no id that we gave out"),
+        ({"handoff_id": HANDOFF[:-2]}, "no_identifier", "handoff_id", "is no id that we gave out"),
+        ({"handoff_id": f"{HANDOFF}0.1"}, "no_identifier", "handoff_id", "is no id that we gave out"),
+        ({"handoff_id": "x" * 129}, "too_large", "handoff_id", "more than 128 bytes"),
+        ({"handoff_id": 7}, "wrong_type", "handoff_id", "must be text"),
+        ({"reason": 7}, "wrong_type", "reason", "must be text"),
+        ({"reason_code": "money"}, "wrong_type", "reason_code", "must be no_budget, no_need, bad_timing"),
+        ({"value": "1,5"}, "wrong_type", "value", "must be a number below 10^15"),
+        ({"currency": 1}, "wrong_type", "currency", "must be text"),
+        ({"by": "x" * 129}, "too_large", "by", "more than 128 bytes"),
+    ],
+)  # fmt: skip
+def test_outcomes_that_are_refused(fields: Any, reason: str, field: str, error: str) -> None:
+    found = refusal(OUTCOMES.name, happened(**fields))
+    assert found[:2] == (reason, field)
+    assert found[2].startswith(f"{field}: ")
+    assert error in found[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "fields", "reason", "field", "error"),
+    [
+        ("set_owner", {"event_id": ""}, "missing_field", "event_id", "is required and empty"),
+        ("set_owner", {"occurred_at": "1999-01-01T00:00:00Z"}, "bad_time", "occurred_at", "before 2000"),
+        ("set_owner", {"command": "sell"}, "wrong_type", "command", "must be assign_role, remove_role, set"),
+        ("set_owner", {"account": None}, "missing_field", "account", "is required and null"),
+        ("set_owner", {"account": {}}, "no_identifier", "account", "send at least one of account_id, "),
+        ("set_owner", {"account": {"domain": "co.uk"}}, "no_identifier", "account.domain", "names neither"),
+        ("set_owner", {"owner": None}, "missing_field", "owner", "is required by set_owner and missing"),
+        ("set_owner", {"owner": " "}, "missing_field", "owner", "is required and empty"),
+        ("set_owner", {"owner": "x" * 129}, "too_large", "owner", "more than 128 bytes"),
+        ("set_owner", {"owner": ["x"]}, "wrong_type", "owner", "must be text or a number"),
+        ("assign_segment", {"scheme": None}, "missing_field", "scheme", "is required by assign_segment"),
+        ("assign_segment", {"segment": None}, "missing_field", "segment", "is required by assign_segment"),
+        ("assign_role", {"role": None}, "missing_field", "role", "is required by assign_role"),
+        ("assign_role", {"role": "boss"}, "wrong_type", "role", "must be initiator, user, influencer, "),
+        ("assign_role", {"identifiers": None}, "missing_field", "identifiers", "is required by assign_role"),
+        ("remove_role", {"identifiers": {}}, "no_identifier", "identifiers", "send at least one of cont"),
+        ("remove_role", {"identifiers": FIRM}, "no_identifier", "identifiers", "send at least one of"),
+        ("remove_role", {"identifiers": {"email": "info@a.nl"}}, "no_identifier", "identifiers.email", "a"),
+        ("close_journey", {"identifiers": 7}, "wrong_type", "identifiers", "must be an object"),
+        ("close_journey", {"by": {}}, "wrong_type", "by", "must be text or a number"),
+    ],
+)  # fmt: skip
+def test_commands_that_are_refused(command: str, fields: Any, reason: str, field: str, error: str) -> None:
+    found = refusal(COMMANDS.name, ordered(command, **fields))
+    assert found[:2] == (reason, field)
+    assert found[2].startswith(f"{field}: ")
+    assert error in found[2]
+
+
+OTHERS = [
+    (ASSERTIONS.name, said),
+    (PRIVACY.name, asked),
+    (OUTCOMES.name, happened),
+    (COMMANDS.name, ordered),
+]
+
+
+@pytest.mark.parametrize("topic", [topic for topic, _ in OTHERS])
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -233,7 +403,7 @@ def test_what_cannot_be_read_is_refused_as_touchpoints_are(topic: str, value: by
     assert refusal(topic, value)[0] == reason
 
 
-@pytest.mark.parametrize(("topic", "value"), [(ASSERTIONS.name, said), (PRIVACY.name, asked)])
+@pytest.mark.parametrize(("topic", "value"), OTHERS)
 def test_trusted_headers_name_the_tenant(topic: str, value: Any) -> None:
     header = (("journeys-tenant", b"w01"),)
     first, *_ = apply(topic, value(), header, trust_headers=True)

@@ -79,7 +79,9 @@ def test_a_wrapped_line_is_its_message_as_it_was_written(message: bytes) -> None
     assert as_output(b"\xef\xbb\xbf" + line, 3) == Output("touchpoints", 3, None, message)
 
 
-@pytest.mark.parametrize("topic", ["identity-assertions", "privacy-requests"])
+@pytest.mark.parametrize(
+    "topic", ["identity-assertions", "privacy-requests", "lead-outcomes", "account-commands"]
+)
 def test_other_inputs_are_fed_to_their_topics(topic: str) -> None:
     line = b'{"topic": "%s", "message": {"event_id": "1"}}' % topic.encode()
     assert as_output(line, 3) == Output(topic, 3, None, b'{"event_id": "1"}')
@@ -87,8 +89,9 @@ def test_other_inputs_are_fed_to_their_topics(topic: str) -> None:
 
 def test_progress_counts_the_records_of_all_inputs() -> None:
     topics = {"touchpoints": 5, "identity-assertions": 2, "privacy-requests": 1, "journeys.clock": 8}
+    topics |= {"lead-outcomes": 3, "account-commands": 4}
     sessions = [{"topics": {name: {"committed": count} for name, count in topics.items()}}]
-    assert _processed([{"sessions": sessions}, {"sessions": []}]) == 8
+    assert _processed([{"sessions": sessions}, {"sessions": []}]) == 15
 
 
 @pytest.mark.parametrize("message", [b"NaN", b'"\\ud800"', b"{", b""])

@@ -11,7 +11,7 @@ import schemas
 from schemas import deadletter
 from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent, Member
 from schemas.identity import MapRow, Period, Span
-from schemas.internal import Asserted, Evidence, Line, Owner, Tick, Told, Touch
+from schemas.internal import Asserted, Command, Evidence, Line, Outcome, Owner, Tick, Told, Touch
 from schemas.keys import erased_name, hasher
 from schemas.privacy import PrivacyResult
 from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
@@ -362,6 +362,37 @@ def test_a_statement_about_an_erased_person_names_nobody() -> None:
     late = msgspec.structs.replace(said, at=touch().occurred_at + 1)
     assert of(plan([record(VALID.name, pack(late))], erased()), "assertions")["a"] == JANE
     assert row("assertions", record(VALID.name, pack(said)))["a_key"] == JANES
+
+
+def test_an_outcome() -> None:
+    firm = ["account_id:1", "domain:acme.nl"]
+    said = Outcome("acme", "o1", "won", "a1.1.1", firm, "cheap", "other", "1250.5", "EUR", 5, "marleen")
+    found = row("lead_outcomes", record(VALID.name, pack(said)))
+    assert found == {
+        **{"tenant": "acme", "event_id": "o1", "outcome": "won", "handoff_id": "a1.1.1"},
+        **{"precedence": 2**63 - 6, "account_keys": firm, "reason": "cheap", "reason_code": "other"},
+        **{"value": "1250.5", "currency": "EUR", "said_at": "1970-01-01T00:00:00.005Z", "said_by": "marleen"},
+    }
+    assert (
+        row("lead_outcomes", record(VALID.name, pack(msgspec.structs.replace(said, value=""))))["value"]
+        is None
+    )
+
+
+def test_a_command_about_an_erased_person_does_not_name_them() -> None:
+    said = Command(
+        "acme", "c1", "assign_role", ["domain:acme.nl"], ["user_id:7", JANE], "user", *"ost", 5, "me"
+    )
+    found = of(plan([record(VALID.name, pack(said))], erased()), "account_commands")
+    assert found == {
+        **{"tenant": "acme", "event_id": "c1", "command": "assign_role", "precedence": 2**63 - 6},
+        **{"account_keys": ["domain:acme.nl"], "identifiers": ["user_id:7", f"#{JANES:016x}"]},
+        **{"identifier_keys": [found["identifier_keys"][0], JANES], "role": "user", "owner": "o"},
+        **{"scheme": "s", "segment": "t", "said_at": "1970-01-01T00:00:00.005Z", "said_by": "me"},
+    }
+    late = msgspec.structs.replace(said, at=touch().occurred_at + 1)
+    found = of(plan([record(VALID.name, pack(late))], erased()), "account_commands")
+    assert found["identifiers"] == ["user_id:7", JANE]
 
 
 def test_a_privacy_result() -> None:

@@ -105,7 +105,7 @@ def test_a_wrapped_line_is_unwrapped_and_a_long_one_is_too_large() -> None:
     assert str(len(long)) in finding.error
 
 
-def test_statements_and_requests_are_looked_at_too() -> None:
+def test_other_inputs_are_looked_at_too() -> None:
     rest = {"event_id": "1", "occurred_at": "2025-02-03T08:12:04Z"}
     link = rest | {"assertion": "link", "a": {"email": "jane@acme.nl"}, "b": {"email": "info@acme.nl"}}
     erase = rest | {"request": "erase", "identifiers": {"email": "jane@acme.nl"}}
@@ -118,7 +118,13 @@ def test_statements_and_requests_are_looked_at_too() -> None:
         wrapped("identity-assertions", link),
         wrapped("identity-assertions", link | {"b": {"phone": "06-12345678"}}),
         wrapped("privacy-requests", erase),
-    ) == [Finding(1, "no_identifier", "b.email", why), None, None]
+        wrapped("lead-outcomes", rest | {"outcome": "won", "account": {"domain": "acme.nl"}}),
+        wrapped("account-commands", rest | {"command": "set_owner", "account": {"domain": "acme.nl"}}),
+    ) == [
+        Finding(1, "no_identifier", "b.email", why),
+        *(None, None, None),
+        Finding(5, "missing_field", "owner", "owner: is required by set_owner and missing"),
+    ]
 
 
 def test_settings_hold_here_too() -> None:
