@@ -42,15 +42,14 @@ SELECT
                 SELECT offset FROM dead_letters WHERE topic = {valid: String} AND reason = 'erased'
             )
         )
-    ) + (SELECT count() FROM v_assertions) + (SELECT count() FROM v_privacy_requests)
+    )
+    + (SELECT count() FROM v_assertions) + (SELECT count() FROM v_privacy_requests)
+    + (SELECT count() FROM v_lead_outcomes) + (SELECT count() FROM v_account_commands)
 """
+# Only touches move T: what people say of the past, on the day they say it, is no sign of time going by.
 _LATEST = """
-SELECT toUnixTimestamp64Milli(max(at)) FROM (
-    SELECT occurred_at AS at FROM v_touchpoints
-    UNION ALL SELECT said_at FROM v_assertions
-    UNION ALL SELECT occurred_at FROM v_privacy_requests
-)
-WHERE toUnixTimestamp64Milli(at) <= {now: Int64}
+SELECT toUnixTimestamp64Milli(max(occurred_at)) FROM v_touchpoints
+WHERE toUnixTimestamp64Milli(occurred_at) <= {now: Int64}
 """
 
 
@@ -59,7 +58,7 @@ class Summary:
     """What a run did, and what holds afterwards. `lines = applied + duplicates + dead_letters`."""
 
     lines: int  # without blank ones
-    applied: int  # new distinct (tenant, source, event_id), statements of people and privacy requests
+    applied: int  # new distinct (tenant, source, event_id); messages on the other inputs, (tenant, event_id)
     duplicates: int
     dead_letters: int  # distinct input records refused
     unattributed: int  # touches with neither contact nor account, of all runs on this data directory
@@ -67,7 +66,7 @@ class Summary:
     accounts: int
     stages: dict[str, int]  # stage -> accounts in it now
     events_per_second: float  # start-up left out
-    as_of: str  # the clock, RFC 3339; empty: nothing was accepted yet, so there is none
+    as_of: str  # the clock, RFC 3339; empty: no touch was accepted yet, so there is none
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -211,12 +210,12 @@ class _Found:
         return int(self._one(_APPLIED, valid=VALID.name))
 
     def clock(self, as_of: int | None) -> int:
-        """T at the end, in ms; 0 while nothing was ever accepted."""
+        """T at the end, in ms; 0 while no touch was ever accepted."""
         if as_of is not None:
             return as_of
         now = int(time() * 1000)
         latest = self._one(_LATEST, now=now)
-        return int(latest) or (now if self.applied() else 0)
+        return int(latest) or (now if self._one("SELECT count() FROM v_touchpoints") else 0)
 
     def summary(self, worked: Worked, before: int) -> Summary:
         """The figures of a run."""

@@ -18,6 +18,7 @@ from schemas import deadletter
 from schemas.events import AccountRef, ContactRef, JourneyRow, StageEntered
 from schemas.identity import MapRow, Period, Span
 from schemas.keys import erased_name, event_key
+from schemas.times import from_rfc3339
 from schemas.topics import DEAD, MAP, VALID
 from streams import clickhouse, summary
 from streams.core import Record
@@ -89,6 +90,9 @@ def life(at: Warehouse) -> list[Record]:
         at.link(BOB, JANE, "refused", seq=1, source="web"),
         at.said("s1", "link", CRM, JANE, BEFORE),
         at.said("s2", "cannot_link", BOB, JANE, BEFORE),
+        at.ordered("k1", "assign_role", BEFORE, JANE, BOB, role="user"),
+        at.ordered("k2", "remove_role", T, CRM, PHONE, role="user"),
+        at.ordered("k3", "assign_role", AFTER, PHONE, role="user"),
         letter(1, body, generation=5),
         letter(2, b'{"tenant": "%s", "email": "jane.doe@acme.nl' % at.tenant.encode(), generation=5),
         letter(3, encode({"tenant": at.tenant, "identifiers": {"email": "bob@acme.nl"}}), generation=5),
@@ -108,6 +112,7 @@ def left(at: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
         ),
         "links": at.rows("identity_links FINAL", "a, b"),
         "said": at.rows("v_assertions", "event_id, a, b"),
+        "commands": at.rows("v_account_commands", "event_id, identifiers"),
         "letters": at.ask(
             "SELECT offset, original, error FROM dead_letters FINAL WHERE generation = 5 ORDER BY offset"
         ),
@@ -142,6 +147,11 @@ def expected(at: Warehouse) -> dict[str, list[Any]]:
         "said": [
             ("s1", hashed(at, CRM), hashed(at, JANE)),
             ("s2", BOB, hashed(at, JANE)),
+        ],
+        "commands": [
+            ("k1", [hashed(at, JANE), BOB]),
+            ("k2", [hashed(at, CRM), hashed(at, PHONE)]),
+            ("k3", [PHONE]),
         ],
         "letters": [
             {"offset": 1, "original": "", "error": gone},
@@ -305,6 +315,23 @@ def test_counts_go_on_after_an_erasure(at: Warehouse) -> None:
     late = [at.touch("j5", JANE, BEFORE), refused(at, "j5", 4), at.touch("j6", JANE, BEFORE)]
     assert counted(4, 2, *late) == (1, 0, 1)
     assert counted(5, 1, at.said("s1", "link", BOB, "user_id:7", AFTER)) == (1, 0, 0)
+    lost = at.happened("o1", "lost", AFTER, "domain:acme.nl")
+    owner = at.ordered("k1", "set_owner", AFTER, owner="marleen")
+    assert counted(6, 5, lost, lost, owner, lost) == (2, 3, 0)
+
+
+def test_only_touches_move_the_clock(at: Warehouse) -> None:
+    with clickhouse.connect(at.dsn) as client:
+        found = summary._Found(client, 1)
+        at.feed(
+            at.said("s1", "link", BOB, "user_id:7", AFTER),
+            at.answer("r1", [], occurred_at=AFTER),
+            at.happened("o1", "lost", AFTER, "domain:acme.nl"),
+            at.ordered("k1", "set_owner", AFTER, owner="marleen"),
+        )
+        assert found.clock(None) == 0  # so many were accepted, and none is a touch
+        at.feed(at.touch("b1", BOB, BEFORE))
+        assert found.clock(None) == from_rfc3339(BEFORE)
 
 
 def test_a_touch_in_clickhouse_before_it_is_refused_counts_once(at: Warehouse) -> None:
