@@ -11,7 +11,7 @@
 | `champion` | `<contact>/<period>` | `champion_moved` | `from_account` |
 | `contact_change` | `<from>` | `contact_merged` | `from`, `into` |
 | `contact_change` | `<from>/<into>` | `contact_split` | `from`, `into` |
-| `account_change` | the other account | `account_merged` | `from`, `into`, `journeys` |
+| `account_change` | the other account | `account_merged` | `from`, `into`, `journeys`, `until` |
 | `account_change` | the other account | `account_split` | `from`, `into`, `keys` |
 
 `<n>` is the journey's number in the account; `was` and `now`, of a correction, are times or null;

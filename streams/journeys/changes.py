@@ -15,6 +15,7 @@ from schemas.events import AccountProfile
 from schemas.internal import Snapshot
 from streams.journeys.account import Account
 from streams.journeys.ledger import ACCOUNT_CHANGE, CONTACT_CHANGE, MEMBER, Holding, Ledger, numbers
+from streams.session import unpack_version
 
 Contacts = Mapping[str, Iterable[str]]  # contact -> its identifiers
 
@@ -77,7 +78,9 @@ def _contact(
 def _members(ledger: Ledger) -> dict[str, list[str]]:
     """The contacts that the ledger tells of, with the identifiers that it told."""
     return {
-        said.contact: said.identifiers for said in ledger.said if said.kind == MEMBER and not said.retracted
+        said.contact: said.identifiers
+        for said in ledger.said
+        if said.kind == MEMBER and not (said.retracted or said.given)
     }
 
 
@@ -85,13 +88,14 @@ def _merged(into: str, handed: Ledger, account: Account, at: int) -> Holding:
     """The account of this ledger became part of `into`."""
     ours = numbers(handed, account)
     journeys = {f"{handed.account}.{theirs}": f"{into}.{number}" for theirs, number in ours.items()}
-    details = {"from": handed.account, "into": into, "journeys": journeys}
+    until = list(unpack_version(handed.until))
+    details = {"from": handed.account, "into": into, "journeys": journeys, "until": until}
     return Holding(ACCOUNT_CHANGE, handed.account, "account_merged", at, "", "", details=details)
 
 
 def _split(ledger: Ledger, shown: AccountProfile, gone: Iterable[Snapshot], at: int) -> list[Holding]:
     """What was split off from the account that `shown` shows; `gone`: its withdrawn snapshots."""
-    parts = {said.key for said in ledger.said if said.type == "account_merged" and not said.retracted}
+    parts = {said.key for said in ledger.said if said.type == "account_merged" and not said.given}
     keys: dict[str, list[str]] = {}
     for snapshot in gone:
         told = snapshot.identifier in shown.keys

@@ -79,6 +79,8 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
     source: str = ""  # of the cause
     details: dict[str, Any] | None = None  # beside those that follow from kind and key
     taken: bool = False  # told by an account that became part of this one, which sends it again itself
+    given: bool = False  # counts for the account that this one became part of
+    erased: bool = False  # lost what was erased of it: to be told anew, or taken back
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -88,6 +90,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
     account: str
     refs: list[Ref]
     said: list[Said]
+    until: Version = b""  # given to another account: what was told later is none of it
 
 
 def identity(*parts: object) -> str:
@@ -157,6 +160,7 @@ class Making(NamedTuple):
     account: Account
     ref: Ref
     now: int  # wall time, ms
+    standing: bool = True  # whether the account is more than a memory
 
 
 def settle(
@@ -166,6 +170,8 @@ def settle(
 
     `held` is all that holds, and what changed of kind `CHANGES`. `handed` is what accounts had told that
     became part of this one: where this one itself said nothing of a thing, that counts as told by it.
+    An account that comes back tells anew, or takes back, what it had given to another one; where nothing
+    stands, only what was erased is taken back.
     """
     before = {(said.kind, said.key): said for said in ledger.said}
     kept: list[Said] = []
@@ -175,7 +181,11 @@ def settle(
         refs.append(making.ref)
     here = refs.index(making.ref)
     if handed:
-        before = {**_carried(handed, making.account, here), **before}
+        carried = _carried(handed, making.account, here)
+        for thing, said in before.items():
+            if said.given and thing in carried and _same(said, carried[thing]):
+                before[thing] = msgspec.structs.replace(said, given=False)
+        before = {**carried, **before}
     for holding in held:
         kind = holding.kind
         former = before.pop((kind, holding.key), None)
@@ -186,7 +196,8 @@ def settle(
                 before.pop((kind, _opposite(holding)), None)
             told.append(_say(ledger, former, holding, making, here))
     for former in before.values():
-        if former.retracted or former.kind in CHANGES:
+        over = former.given and not former.erased and not making.standing
+        if former.retracted or former.kind in CHANGES or over:
             kept.append(former)
         else:
             told.append(_take_back(ledger, former, making, here))
@@ -208,9 +219,19 @@ def numbers(handed: Ledger, account: Account) -> dict[str, str]:
     }
 
 
-def adopt(ours: Ledger, theirs: Ledger, handed: Iterable[Said] = ()) -> Ledger:
-    """Our ledger, in which what only they said is taken back; `handed` is what we said and handed over."""
-    known = {(said.kind, said.key) for said in (*ours.said, *handed)}
+def parted(ledger: Ledger, version: Version) -> tuple[Ledger, Ledger]:
+    """What another account is given of a ledger, and what stays: what the account itself said, as given."""
+    given = [said for said in ledger.said if not said.given]
+    stay = [said if said.retracted else msgspec.structs.replace(said, given=True) for said in ledger.said]
+    return (
+        _compact(msgspec.structs.replace(ledger, said=given, until=version)),
+        _compact(msgspec.structs.replace(ledger, said=[said for said in stay if not said.taken])),
+    )
+
+
+def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
+    """Our ledger, in which what only they said is taken back."""
+    known = {(said.kind, said.key) for said in ours.said}
     strange = [
         said
         for said in theirs.said
@@ -294,16 +315,31 @@ def _telling(said: Said) -> tuple[bool, bool, int, int, str]:
 
 def _still(said: Said, holding: Holding) -> bool:
     """Whether the last event still tells what holds (a stage is a stage, entered or corrected)."""
+    if said.retracted or said.given or said.erased:
+        return False
     if said.kind in CHANGES:
-        return not said.retracted and (said.type, said.contact) == (holding.type, holding.contact)
+        return (said.type, said.contact, _until(said)) == (holding.type, holding.contact, _until(holding))
     return (
-        not said.retracted
-        and said.at == holding.at
+        said.at == holding.at
         and said.cause == holding.cause
         and said.source == holding.source
         and said.contact == holding.contact
         and (said.kind == STAGE or said.type == holding.type)
         and said.details == holding.details
+    )
+
+
+def _until(change: Said | Holding) -> Any:
+    return (change.details or {}).get("until")
+
+
+def _same(one: Said, other: Said) -> bool:
+    return not one.erased and (one.at, one.cause, one.source, one.contact, one.details) == (
+        other.at,
+        other.cause,
+        other.source,
+        other.contact,
+        other.details,
     )
 
 
@@ -321,7 +357,7 @@ def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, 
         id=identity(ledger.tenant, ledger.account, kind, key, [at, cause, contact], corrects),
         corrects=corrects,
         retracted=False,
-        was=former.at if former and not former.retracted else None,
+        was=former.at if former and not (former.retracted or former.given) else None,
         emitted=making.now,
         ref=here,
         source=source,
@@ -353,6 +389,8 @@ def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:
         emitted=now,
         ref=here,
         taken=False,
+        given=False,
+        erased=False,
     )
 
 

@@ -19,8 +19,8 @@ import msgspec
 from schemas import topics
 from schemas.internal import AccountRecord
 from schemas.keys import KEY_BYTES, partition_of
-from streams.core import Group, Member, Output, Rows, StepConfig
-from streams.journeys.ledger import Ledger
+from streams.core import Group, Member, Output, Rows, StepConfig, Version
+from streams.journeys.ledger import Ledger, parted
 
 LEDGER, PROFILE, HANDED = b"ledger", b"profile", b"handed"  # none as long as a fragment's key
 ANSWERS, TAKEN = b"answers", b"taken"  # each followed by a key
@@ -71,7 +71,7 @@ class Handed(msgspec.Struct, array_like=True, frozen=True):
     successor: str
     fragment: bytes  # whose withdrawal was answered with it
     profile: str  # id of the profile that stood then
-    ledgers: list[Ledger]  # its own, and those that it was handed itself and had not published
+    ledgers: list[Ledger]  # its own, and those that it was handed itself and had not published; as given
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True):
@@ -93,7 +93,7 @@ stored = msgspec.msgpack.Decoder(Stored).decode
 handed = msgspec.msgpack.Decoder(Handed).decode
 taken = msgspec.msgpack.Decoder(Taken).decode
 ledger_of = msgspec.msgpack.Decoder(Ledger).decode
-_ledgers = msgspec.msgpack.Decoder(list[Ledger]).decode
+ledgers_of = msgspec.msgpack.Decoder(list[Ledger]).decode
 _answers = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 _shown = msgspec.json.Decoder(_Shown).decode
 
@@ -101,12 +101,6 @@ _shown = msgspec.json.Decoder(_Shown).decode
 def is_fragment(member: Member) -> bool:
     """Whether the row is a fragment's snapshot: no other member is as long as a key."""
     return len(member) == KEY_BYTES
-
-
-def own(value: bytes) -> list[Ledger]:
-    """Of a row `HANDED` what the account itself had told."""
-    note = handed(value)
-    return [ledger for ledger in note.ledgers if ledger.account == note.account]
 
 
 def takings(members: Mapping[Member, bytes]) -> dict[Member, Taken]:
@@ -121,10 +115,12 @@ class Records:
         self._key_of = config.key_of
         self._partitions = config.partitions
         self._waiting: dict[Group, set[bytes]] = {}  # accounts -> fragments that are not answered for
+        self._version: Version = b""  # of this batch
         self._standing: dict[Group, int] = {}  # fragments that stand in an account; of this batch
 
-    def begin(self) -> None:
+    def begin(self, version: Version) -> None:
         """A batch begins; the one before may have been dropped after it was counted."""
+        self._version = version
         self._standing.clear()
 
     def waits(self, group: Group) -> bool:
@@ -149,19 +145,21 @@ class Records:
             self._hand_over(rows, group, fragment, now, successor)
         return self.answers(rows, group, fragment, now)
 
-    def received(self, rows: Rows, group: Group, record: AccountRecord) -> list[Output]:
-        """An answer has come: what goes on to another account."""
+    def received(
+        self, rows: Rows, group: Group, record: AccountRecord, ledgers: list[Ledger]
+    ) -> list[Output]:
+        """An answer has come, with these ledgers: what goes on to another account."""
         value = rows.get(group, record.fragment)
         snapshot = header(value) if value is not None else None
         left = snapshot is not None and snapshot.withdrawn and snapshot.version >= record.version
         self._note(rows, group, record)
-        if record.ledger:
-            row = Taken(record.predecessor, record.fragment, record.version, _ledgers(record.ledger))
+        if ledgers:
+            row = Taken(record.predecessor, record.fragment, record.version, ledgers)
             rows.put(group, TAKEN + self._group(record.tenant, record.predecessor), _pack(row))
         if snapshot is None:
             return []
         self._expect(rows, group, record.fragment, snapshot)
-        if not record.ledger or not left or self._stands(rows, group):
+        if not ledgers or not left or self._stands(rows, group):
             return []
         successor = next((s for s in snapshot.successors if s != record.account), None)
         if successor is None:
@@ -240,14 +238,16 @@ class Records:
         again = note is not None and shown is not None and shown.id == note.profile
         rest = {m: row for m, row in takings(members).items() if self.ready(rows, group, row)}
         ledgers = [ledger for row in rest.values() for ledger in row.ledgers]
-        told = any(not said.retracted for said in own.said)
+        given, stays = parted(own, self._version)
+        told = any(not said.retracted for said in given.said)
         if told or (shown is not None and not shown.gone and not again):
-            rows.delete(group, LEDGER)
-            ledgers.insert(0, own)
+            rows.put(group, LEDGER, _pack(stays))
+            ledgers.insert(0, given)
         elif not ledgers:
             return
         elif note is not None and note.successor == successor:  # it came late, and follows what went before
-            ledgers = note.ledgers + ledgers
+            known = {ledger.account for ledger in ledgers}
+            ledgers = [ledger for ledger in note.ledgers if ledger.account not in known] + ledgers
         for member in rest:
             rows.delete(group, member)
         profile = shown.id if shown is not None else ""

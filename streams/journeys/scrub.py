@@ -26,7 +26,7 @@ class Erased(NamedTuple):
 
     key_of: Callable[..., bytes]
     tenant: str
-    fragments: frozenset[bytes]
+    fragments: Mapping[bytes, frozenset[str]]  # and the contacts whose they are by now
     events: frozenset[bytes]
 
     def ledger(self, ledger: Ledger) -> Ledger:
@@ -66,18 +66,19 @@ class Erased(NamedTuple):
 
     def _said(self, said: Said) -> Said:
         if said.cause and event_key(self.key_of, self.tenant, said.source, said.cause) in self.events:
-            said = msgspec.structs.replace(said, cause="", source="")
-        if self._theirs(said.identifiers):
-            said = msgspec.structs.replace(said, contact="", identifiers=[])
+            said = msgspec.structs.replace(said, cause="", source="", erased=True)
+        if self._theirs(said.contact, said.identifiers):
+            said = msgspec.structs.replace(said, contact="", identifiers=[], erased=True)
         return said
 
     def _member(self, member: Member) -> Member:
-        if self._theirs(member.identifiers):
+        if self._theirs(member.contact_id, member.identifiers):
             return msgspec.structs.replace(member, name="", identifiers=[])
         return member
 
-    def _theirs(self, identifiers: Iterable[str]) -> bool:
-        return any(identifier_key(self.key_of, self.tenant, i) in self.fragments for i in identifiers)
+    def _theirs(self, contact: str, identifiers: Iterable[str]) -> bool:
+        keys = (identifier_key(self.key_of, self.tenant, identifier) for identifier in identifiers)
+        return any(contact not in self.fragments.get(key, (contact,)) for key in keys)
 
 
 def _nameless(ref: Ref) -> Ref:

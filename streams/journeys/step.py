@@ -118,7 +118,7 @@ class Journeys:
         for group in self._recovered:  # their fragments may still be arriving: as if they had just joined
             self._dirty[group] = (now + self._config.settle_ms, True)
         self._recovered = []
-        self._records.begin()
+        self._records.begin(version)
         ticks: list[Tick] = []
         outputs: list[Output] = []
         for message, value in messages:
@@ -153,13 +153,7 @@ class Journeys:
             profile = msgspec.structs.replace(_profile(value), version=unpack_version(version))
             return [self._output(topics.PROFILES.name, group, profile, _json(profile))]
         if member == HANDED:
-            since = rows.get(group, LEDGER)  # what was told since then holds
-            anew = {(said.kind, said.key) for said in _ledger(since).said} if since is not None else set()
-            outputs = self._records.handed_over(rows, group)
-            for ledger in records.own(value):
-                said = [one for one in ledger.said if (one.kind, one.key) not in anew]
-                outputs += self._events(group, ledger, said, version)
-            return outputs
+            return self._records.handed_over(rows, group)
         if is_fragment(member):
             snapshot = _header(value)
             return self._records.answers(rows, group, member, snapshot) if snapshot.successors else []
@@ -169,15 +163,12 @@ class Journeys:
         """What only a session that had lost the partition said is taken back (`Retracts`)."""
         if member == PROFILE and rows.get(group, PROFILE) is None:
             rows.put(group, PROFILE, _json(profiles.taken_back(_profile(theirs))))
-        said = [_ledger(theirs)] if member == LEDGER else records.own(theirs) if member == HANDED else []
-        for ledger in said:
-            ours, note = rows.get(group, LEDGER), rows.get(group, HANDED)
+        if member == LEDGER:
+            ledger, ours = _ledger(theirs), rows.get(group, LEDGER)
             known = _ledger(ours) if ours is not None else Ledger(ledger.tenant, ledger.account, [], [])
-            handed = [one for other in records.own(note) for one in other.said] if note is not None else []
-            adopted = ledgers.adopt(known, ledger, handed)
+            adopted = ledgers.adopt(known, self._all_erased(rows, group, ledger.tenant).ledger(ledger))
             if adopted.said:
                 rows.put(group, LEDGER, _pack(adopted))
-                self._lose(rows, group, self._all_erased(rows, group, ledger.tenant))
 
     @property
     def clock(self) -> int:
@@ -220,16 +211,19 @@ class Journeys:
         if record.ledger and head is not None:
             self._mark(rows, group, head)
             self._dirty.setdefault(group, (now, False))
-        outputs = self._records.received(rows, group, record)
-        if record.ledger and head is not None and head.erased:
-            self._lose(rows, group, self._all_erased(rows, group, record.tenant))
-        return outputs
+        told = records.ledgers_of(record.ledger) if record.ledger else []
+        if told and head is not None and head.erased:
+            told = self._all_erased(rows, group, record.tenant).ledgers(told)
+        return self._records.received(rows, group, record, told)
 
-    def _erased(self, tenant: str, snapshots: Iterable[Header | Snapshot]) -> Erased:
+    def _erased(self, tenant: str, snapshots: Iterable[Header]) -> Erased:
         """What these snapshots tell of as erased."""
         telling = [s for s in snapshots if s.erased or s.identifier.startswith("#")]
         key_of = self._config.key_of
-        fragments = frozenset(identifier_key(key_of, tenant, s.identifier) for s in telling)
+        fragments = {
+            identifier_key(key_of, tenant, s.identifier): frozenset(part.contact for part in s.parts)
+            for s in telling
+        }
         gone = frozenset(event for snapshot in telling for event in snapshot.erased)
         return Erased(key_of, tenant, fragments, gone)
 
@@ -311,24 +305,22 @@ class Journeys:
         snapshots = [_snapshot(v) for m, v in members.items() if is_fragment(m)]
         account = derive(snapshots)
         value = members.get(LEDGER)
-        before = stood = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
-        taken = self._taken(rows, group, members) if any(not s.withdrawn for s in snapshots) else {}
+        before = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
+        standing = any(not s.withdrawn for s in snapshots)
+        taken = self._taken(rows, group, members) if standing else {}
         handed = [ledger for row in taken.values() for ledger in row.ledgers]
-        own = [ledger for ledger in handed if ledger.account == head.account]
-        if own and value is None:  # it had gone, and comes back
-            before = own[-1]
         held = ledgers.holdings(account, self.clock)
         shown = _profile(members[PROFILE]) if group in self._regrouped and PROFILE in members else None
         if handed or shown is not None:
             held += changes.found(before, account, snapshots, handed, shown, self.clock or now)
-        making = Making(account, ledgers.ref(head.account, account), now)
+        making = Making(account, ledgers.ref(head.account, account), now, standing)
         ledger, told = ledgers.settle(before, held, making, handed)
         outputs = self._events(group, ledger, told, version)
         head, sent = self._profile(head, ledger, account, version, now)
         journeys = account.walked.journeys
         end = journeys[-1].closes_at if journeys and journeys[-1].closes_at >= self.clock else None
         changed = {HEAD: _pack(msgspec.structs.replace(head, closes_at=end, late=False))}
-        if ledger is not stood:
+        if ledger is not before:
             changed[LEDGER] = _pack(ledger)
         if sent is not None:
             changed[PROFILE] = _json(sent)

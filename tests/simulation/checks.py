@@ -25,7 +25,7 @@ from schemas.internal import (
 )
 from schemas.times import rfc3339
 from tests.simulation import oracle_journeys, people, topology
-from tests.simulation.compare import differences
+from tests.simulation.compare import differences, fold
 from tests.simulation.oracle import Group, Tenant
 from tests.simulation.people import Line, erased
 from tests.simulation.said import Said
@@ -296,23 +296,26 @@ def _expected(tenant: Tenant, accounts: Mapping[Group, str], clock: int) -> dict
 
 def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterator[str]:
     """What is wrong with the journey events: each that is wanted is told once, by its account or by one that
-    became part of it; and an account that is there tells nothing else.
+    became part of it, up to then; and an account that is there tells nothing else.
     """
     found = events(run)
+    given: dict[tuple[str, str], list[Event]] = {}  # what held of what an account told, when it became part
     into: dict[tuple[str, str], set[tuple[str, str]]] = {}
     merged: dict[tuple[str, str], tuple[int, int, int]] = {}  # account -> when something became part of it
     anew: dict[tuple[tuple[str, str], Event], tuple[int, int, int]] = {}  # when it was first told as news
     for event in journey_events(run):
         account = (event.tenant, event.subject)
         if event.type == "account_merged":
-            into.setdefault((event.tenant, event.details["from"]), set()).add(account)
+            former = (event.tenant, event.details["from"])
+            into.setdefault(former, set()).add(account)
+            given.setdefault(former, []).extend(_held(run, *former, tuple(event.details["until"])))
             merged[account] = min(event.version, merged.get(account, event.version))
         elif not event.retracted and not event.corrects:
             key = (account, in_short(event))
             anew[key] = min(event.version, anew.get(key, event.version))
     for account, all_wanted in wanted.items():
         formers = [former for former in into if former != account and account in _closure(into, former)]
-        by_others = [one for former in formers for one in found.get(former, ())]
+        by_others = [one for former in formers for one in given[former]]
         journeys = sum(one.kind == "journey" for one in all_wanted)  # of several the numbers may shift
         for one in all_wanted:
             if one not in (*found.get(account, ()), *by_others):
@@ -329,6 +332,13 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
         for one in all_found:
             if one not in wanted.get(account, ()):
                 yield f"events: {account} tells {one}, which does not hold"
+
+
+def _held(run: Run, tenant: str, account: str, until: tuple[int, ...]) -> list[Event]:
+    """What held of what an account had told up to that version."""
+    told = [e for e in journey_events(run) if (e.tenant, e.subject) == (tenant, account)]
+    folded = fold(((e.kind, e.natural_key), e.version, e) for e in told if e.version <= until)
+    return [in_short(event) for event in folded.values() if not event.retracted]
 
 
 def _closure(into: Mapping[Any, set[Any]], one: Any) -> set[Any]:

@@ -7,6 +7,7 @@ import pytest
 from schemas.internal import AccountRecord, Fact, Mini, Snapshot
 from schemas.keys import erased_name, event_key
 from streams.core import Output
+from streams.journeys.records import LEDGER
 from streams.session import pack_version
 from tests.unit.test_journeys_given import (
     ACCOUNT,
@@ -138,6 +139,57 @@ def test_a_profile_that_looks_the_same_is_sent_again_after_its_causes_were_scrub
     given.feed(gone_device)
     (profile,) = profiles(given.drain())
     assert profile["journeys"][0]["stages"][0]["caused_by"] == ["brams"]
+
+
+def after_a_merge() -> Driven:
+    given = published()
+    firm = "afirm"
+    sent = given.feed(left(ACCOUNT, CRM, 2, firm), *moved(JANE, ACCOUNT, firm, of("c1", VISIT), seq=2))
+    deliver(given, sent)
+    given.drain()
+    return given
+
+
+def test_an_account_that_has_ceased_takes_back_what_it_told_of_who_is_erased():
+    given = after_a_merge()
+    before = {e["id"] for e in events(given.sent) if e["subject"] == ACCOUNT}
+    given.feed(erased(CRM, DEMO, seq=3), erased(JANE, VISIT, seq=3))
+    sent = [e for e in events(given.drain()) if e["subject"] == ACCOUNT]
+    assert {e["corrects"] for e in sent} == before
+    assert all(e["retracted"] and "caused_by" not in e and "contact" not in e for e in sent)
+
+
+def test_what_was_erased_before_an_account_ceased_is_taken_back_all_the_same():
+    given = published()
+    given.feed(erased(CRM, DEMO, seq=2))
+    deliver(given, given.feed(*moved(JANE, ACCOUNT, "afirm", of("c1", VISIT), seq=2)))
+    given.drain()
+    folded = {(e["subject"], e["kind"], e["natural_key"]): e for e in events(given.sent)}
+    assert [e for e in folded.values() if "secret-demo" in e.get("caused_by", ())] == []
+
+
+def test_who_is_back_after_an_erasure_is_not_erased_again():
+    given = published()
+    again = touch(START + 90 * DAY, event_id="later")
+    for seq in (2, 3):
+        back = fragment(JANE, of("c9", again), seq=seq)
+        back.erased = erased(JANE, VISIT, seq=2).erased
+        given.feed(back, *([erased(CRM, DEMO, seq=2)] if seq == 2 else []))
+        sent = given.drain()
+    assert events(sent) == []
+
+
+def test_what_a_lost_session_said_is_all_that_is_scrubbed_when_it_is_taken_back():
+    given, lost = published(), published()
+    again = fragment(JANE, of("c1", VISIT), seq=2)  # of a contact that lives on
+    again.erased = erased(CRM, DEMO, seq=2).erased
+    given.feed(again)
+    given.drain()
+    rows = given.rows.group(KEY_OF(TENANT, "account", ACCOUNT))
+    theirs = lost.rows.group(KEY_OF(TENANT, "account", ACCOUNT))[LEDGER]
+    given.step.adopt(given.rows, KEY_OF(TENANT, "account", ACCOUNT), LEDGER, theirs)
+    given.rows.keep()
+    assert given.rows.group(KEY_OF(TENANT, "account", ACCOUNT)) == rows
 
 
 def test_what_was_handed_over_is_scrubbed_at_both_ends():

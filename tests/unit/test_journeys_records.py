@@ -10,7 +10,7 @@ import pytest
 from schemas import topics
 from schemas.internal import AccountRecord, Part, Snapshot, Tick
 from streams.core import Output, Record, Rows
-from streams.journeys.records import ANSWERS, HANDED, LEDGER, TAKEN
+from streams.journeys.records import HANDED, LEDGER
 from streams.session import Session, pack_version
 from tests.unit.test_journeys_given import (
     DAY,
@@ -111,7 +111,12 @@ def test_after_a_merge_nothing_is_told_twice():
     assert [(p["subject"], p["gone"]) for p in profiles(sent)] == [(PERSON, True), (FIRM, False)]
     event = only(sent, "account_merged")
     assert (event["kind"], event["natural_key"]) == ("account_change", PERSON)
-    assert event["details"] == {"from": PERSON, "into": FIRM, "journeys": {f"{PERSON}.1": f"{FIRM}.1"}}
+    assert event["details"] == {
+        "from": PERSON,
+        "into": FIRM,
+        "journeys": {f"{PERSON}.1": f"{FIRM}.1"},
+        "until": [1, 1, 3],
+    }
 
 
 def test_after_a_merge_true_differences_are_told():
@@ -170,7 +175,7 @@ def test_only_the_account_that_told_something_says_it_again():
     given.drain()
     ids = {event["id"] for event in events(given.sent) if event["subject"] == PERSON}
     version = pack_version(1, 9, 9)
-    again = given.step.outputs(given.rows, group(PERSON), HANDED, version)
+    again = given.step.outputs(given.rows, group(PERSON), LEDGER, version)
     assert {event["id"] for event in events(again)} == ids
     firm = given.step.outputs(given.rows, group(FIRM), LEDGER, version)
     assert {event["subject"] for event in events(firm)} == {FIRM}
@@ -223,18 +228,20 @@ def test_the_last_fragment_that_leaves_takes_the_ledger_along_and_a_second_reque
     assert [bool(answer.ledger) for answer in (first, last, again, same)] == [False, True, False, True]
 
 
-def test_an_account_to_which_fragments_come_back_begins_anew():
+def test_an_account_to_which_fragments_come_back_tells_anew_what_holds():
     given = published()
     deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
     given.drain()
     deliver(given, given.feed(*moved(JANE, FIRM, PERSON, of("cjane", *JANES), seq=3)))
     sent = given.drain()
-    assert told(sent, PERSON) == [
+    again = [e for e in events(sent) if e["subject"] == PERSON]
+    assert [e["type"] for e in again] == [
         "journey_opened",
         "contact_identified",
-        "stage_entered",
-        "stage_entered",
+        "stage_corrected",
+        "stage_corrected",
     ]
+    assert [e["details"]["was"] for e in again[2:]] == [None, None]  # it holds again
     split = only(sent, "account_split")
     assert (split["subject"], split["details"]) == (FIRM, {"from": FIRM, "into": PERSON, "keys": []})
     assert {(subject, key) for (subject, _, key), _ in stages(given.sent)} == {
@@ -262,10 +269,36 @@ def test_two_accounts_that_swap_fragments_lose_and_repeat_nothing():
     assert held == {
         (FIRM, "1/awareness", brams[0].event_id),
         (FIRM, "1/consideration", brams[0].event_id),
-        (FIRM, "1/evaluation", JANES[1].event_id),  # counts for the other one now: `account_merged`
         (OTHER, "1/awareness", JANES[0].event_id),
     }
-    assert only(sent, "account_merged")["details"]["into"] == OTHER
+    merged = only(sent, "account_merged")["details"]
+    assert merged["into"] == OTHER
+    back = next(e for e in events(sent) if (e["subject"], e["natural_key"]) == (FIRM, "1/evaluation"))
+    assert back["retracted"]
+    assert back["version"] > merged["until"]  # so it counts for the other one still
+    firms = [e for e in events(given.sent) if e["subject"] == FIRM and e["version"] <= merged["until"]]
+    assert "1/evaluation" in {e["natural_key"] for e in firms if not e.get("retracted")}
+
+
+def test_an_account_that_comes_back_takes_back_what_does_not_hold_any_more():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    given.drain()
+    deliver(given, given.feed(*moved(JANE, FIRM, PERSON, of("cjane", JANES[0]), seq=3)))
+    given.drain()
+    held = {key for (subject, _, key), _ in stages(given.sent) if subject == PERSON}
+    assert held == {"1/awareness"}
+
+
+def test_a_fragment_that_moves_twice_before_an_answer_comes_again_adds_nothing():
+    given = published()
+    first = given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2))
+    given.feed(*moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=3))
+    sizes = []
+    for _ in range(3):
+        deliver(given, first)
+        sizes.append(len(given.rows.group(group(OTHER))[HANDED]))
+    assert len(set(sizes)) == 1
 
 
 def test_what_is_handed_to_an_account_that_has_ceased_goes_on():
