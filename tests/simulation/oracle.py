@@ -276,10 +276,13 @@ class Tenant:
     @property
     def open(self) -> bool:
         """Whether something is not told here: who has a device on which more than three contacts were seen,
-        or which of two records of one day goes first.
+        which of two records of one day goes first, or of two addresses first seen at once.
         """
         links = [one[:3] for one in (*self._account_links(), *self.links)]
-        return len(links) > len(set(links)) or any(
+        firms = [(self.contact[s], at) for s, at in self.seen.items() if domain_of(s)]
+        if len(links) > len(set(links)) or len(firms) > len(set(firms)):
+            return True
+        return any(
             len(
                 {strong if erased else self.contact[strong] for _, strong, erased in self.assertions_of(weak)}
             )
@@ -364,7 +367,7 @@ class Tenant:
         )
 
     def _conflicts(self, request: Request) -> bool:
-        """Whether what was said up to then is in conflict about the erased."""
+        """Whether what was said up to then is in conflict about the erased, but for people's word."""
         before = Tenant(
             (e for e in self.events if e.at <= request.at),
             (one for one in self.assertions if one.at <= request.at),
@@ -373,7 +376,10 @@ class Tenant:
         left_out = before.people(request.at)[1]
         erased = before.closure(request)
         said = [(one.a, one.b) for one in before.assertions if one.what != "link" and self._of_people(one)]
-        return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said])
+        kinds = [kind_of(one) for one in erased]
+        return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said]) or any(
+            kinds.count(kind) > limit for kind, limit in CONTACT_LIMITS.items()
+        )
 
     def _torn(self, request: Request) -> bool:
         """Whether a link of the erased was told before the request and, at several times, after it.

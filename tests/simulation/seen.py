@@ -73,10 +73,20 @@ def _row_key(run: Run, row: MapRow) -> bytes:
 def known_maps(run: Run) -> dict[tuple[str, str], Any]:
     """The rows without their versions; which former ids have one follows from what had been published."""
     return {
-        key: msgspec.to_builtins(msgspec.structs.replace(row, version=(0, 0, 0)))
+        key: msgspec.to_builtins(msgspec.structs.replace(row, version=(0, 0, 0), forgotten=_forgotten(row)))
         for key, row in maps(run).items()
         if not key[1].startswith(ISSUED)
     }
+
+
+def _forgotten(row: MapRow) -> dict[str, str]:
+    """Who was erased later than the identifier itself: all that is older is erased with it."""
+    state = fragment_row.map_state(row)
+    return {key: until for key, until in row.forgotten.items() if state.forgotten[key] >= _floor(state)}
+
+
+def _floor(mapped: fragment_row.MapState) -> int:
+    return max((until or 0 for since, until in mapped.erased if since is None), default=0)
 
 
 def evidence(run: Run) -> dict[tuple[str, ...], Any]:
@@ -171,7 +181,8 @@ def fragments(run: Run) -> dict[tuple[str, str], Any]:
                 (span.contact, span.account) == (None, None) for span in row.mapped.spans
             )
             if row.mapped is not None:
-                row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0))
+                later = {k: t for k, t in row.mapped.forgotten.items() if t >= _floor(row.mapped)}
+                row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0), forgotten=later)
             if row.touches or not (nobodys or row.identifier.startswith(ISSUED)):
                 found[row.tenant, row.identifier] = msgspec.to_builtins(row)
     return found
