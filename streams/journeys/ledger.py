@@ -170,8 +170,8 @@ def settle(
 
     `held` is all that holds, and what changed of kind `CHANGES`. `handed` is what accounts had told that
     became part of this one: where this one itself said nothing of a thing, that counts as told by it.
-    An account that comes back tells anew, or takes back, what it had given to another one; where nothing
-    stands, only what was erased is taken back.
+    An account that comes back tells anew, or takes back, what it had given to another one. What was erased
+    is taken back where nothing else is told in its place, once more where it had been taken back.
     """
     before = {(said.kind, said.key): said for said in ledger.said}
     kept: list[Said] = []
@@ -196,8 +196,8 @@ def settle(
                 before.pop((kind, _opposite(holding)), None)
             told.append(_say(ledger, former, holding, making, here))
     for former in before.values():
-        over = former.given and not former.erased and not making.standing
-        if former.retracted or former.kind in CHANGES or over:
+        over = former.retracted or former.kind in CHANGES or (former.given and not making.standing)
+        if over and not former.erased:
             kept.append(former)
         else:
             told.append(_take_back(ledger, former, making, here))
@@ -385,7 +385,7 @@ def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:
         id=identity(ledger.tenant, ledger.account, former.kind, former.key, None, former.id),
         corrects=former.id,
         retracted=True,
-        was=former.at,
+        was=None if former.retracted else former.at,
         emitted=now,
         ref=here,
         taken=False,

@@ -168,6 +168,29 @@ def test_what_was_erased_before_an_account_ceased_is_taken_back_all_the_same():
     assert [e for e in folded.values() if "secret-demo" in e.get("caused_by", ())] == []
 
 
+def test_what_had_been_taken_back_loses_the_person_too():
+    given = published()
+    given.feed(gone(JANE, 2), gone(CRM, 2))
+    assert all(e["retracted"] for e in events(given.drain()))
+    given.feed(erased(CRM, DEMO, seq=3), erased(JANE, VISIT, seq=3))
+    given.drain()
+    folded = {(e["subject"], e["kind"], e["natural_key"]): e for e in events(given.sent)}
+    assert {e["retracted"] for e in folded.values()} == {True}
+    assert [text for text in HERS for e in folded.values() if text in json.dumps(e)] == []
+
+
+def test_who_was_one_with_somebody_is_not_named_any_more():
+    given = Driven()
+    given.feed(fragment(JANE, of("c9", VISIT)), hers(CRM, DEMO))
+    given.drain()
+    given.feed(hers(JANE, VISIT, seq=2))
+    assert "contact_merged" in [e["type"] for e in events(given.drain())]
+    given.feed(erased(CRM, DEMO, seq=3), erased(JANE, VISIT, seq=3))
+    given.drain()
+    folded = {(e["subject"], e["kind"], e["natural_key"]): e for e in events(given.sent)}
+    assert [text for text in HERS for e in folded.values() if text in json.dumps(e)] == []
+
+
 def test_who_is_back_after_an_erasure_is_not_erased_again():
     given = published()
     again = touch(START + 90 * DAY, event_id="later")
