@@ -45,6 +45,7 @@ from tests.simulation.seen import (
 )
 from tests.simulation.world import World
 
+_HASHES = re.compile(rb"[0-9a-f]{15,}")
 _valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
 _statement = msgspec.msgpack.Decoder(
     Seen | Link | Owns | Named | Employed | Profiling | Asserted | Request
@@ -128,10 +129,10 @@ def forgotten(run: Run, lines: Sequence[Line]) -> list[str]:
     wrong = []
     for name, tenant in people.tenants(lines, anonymous=run.anonymous).items():
         gone = _secrets(tenant)
-        if gone:
+        if gone:  # a hash may hold the letters of an event's id
             pattern = re.compile(b"|".join(re.escape(text.encode()) for text in sorted(gone)))
             for what, value in everywhere:
-                if name.encode() in value and (hit := pattern.search(value)):
+                if name.encode() in value and (hit := pattern.search(_HASHES.sub(b"", value))):
                     wrong.append(f"forgotten: {name}: {hit.group()!r} still stands in {what}: {value!r}")
     return wrong
 
