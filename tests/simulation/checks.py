@@ -294,58 +294,55 @@ def _expected(tenant: Tenant, accounts: Mapping[Group, str], clock: int) -> dict
 
 # ---- against another run
 
+Account = tuple[str, str]  # tenant, id
+Merge = tuple[Any, Account, Any]  # version of the event, who became part, up to which version it had told
+
 
 def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterator[str]:
     """What is wrong with the journey events: each that is wanted is told once, by its account or by one that
     became part of it, up to then; and an account that is there tells nothing else.
     """
     found = events(run)
-    given: dict[tuple[str, str], list[Event]] = {}  # what held of what an account told, when it became part
-    into: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    merged: dict[tuple[str, str], tuple[int, int, int]] = {}  # account -> when something became part of it
-    anew: dict[tuple[tuple[str, str], Event], tuple[int, int, int]] = {}  # when it was first told as news
+    merges: dict[Account, list[Merge]] = {}
+    gone: set[Account] = set()  # those that became part of another one, and may have come back
+    anew: dict[tuple[Account, Event], Any] = {}  # version at which it was first told as news
     for event in journey_events(run):
         account = (event.tenant, event.subject)
         if event.type == "account_merged":
             former = (event.tenant, event.details["from"])
-            into.setdefault(former, set()).add(account)
-            given.setdefault(former, []).extend(_held(run, *former, tuple(event.details["until"])))
-            merged[account] = min(event.version, merged.get(account, event.version))
+            gone.add(former)
+            merges.setdefault(account, []).append((event.version, former, tuple(event.details["until"])))
         elif not event.retracted and not event.corrects:
             key = (account, in_short(event))
             anew[key] = min(event.version, anew.get(key, event.version))
     for account, all_wanted in wanted.items():
-        formers = [former for former in into if former != account and account in _closure(into, former)]
-        by_others = [one for former in formers for one in given[former]]
-        journeys = sum(one.kind == "journey" for one in all_wanted)  # of several the numbers may shift
+        given = list(_given(run, merges, account))
+        by_others = [one for _, one in given]
         for one in all_wanted:
             if one not in (*found.get(account, ()), *by_others):
                 yield f"events: {account} does not tell {one}"
-            if (
-                journeys <= 1
-                and one in by_others
-                and anew.get((account, one), (0, 0, 0)) > merged.get(account, (0, 0, 0))
-            ):
+        if sum(one.kind == "journey" for one in all_wanted) <= 1:  # of several the numbers may shift
+            again = [one for version, one in given if anew.get((account, one), version) > version]
+            for one in again:
                 yield f"events: {account} tells again what was told before it became part of it: {one}"
     for account, all_found in found.items():
-        if account in into and account not in wanted:
+        if account in gone and account not in wanted:
             continue  # it is gone; what it told is told of the time before
         for one in all_found:
             if one not in wanted.get(account, ()):
                 yield f"events: {account} tells {one}, which does not hold"
 
 
-def _held(run: Run, tenant: str, account: str, until: tuple[int, ...]) -> list[Event]:
-    """What held of what an account had told up to that version."""
-    told = [e for e in journey_events(run) if (e.tenant, e.subject) == (tenant, account)]
-    folded = fold(((e.kind, e.natural_key), e.version, e) for e in told if e.version <= until)
-    return [in_short(event) for event in folded.values() if not event.retracted]
-
-
-def _closure(into: Mapping[Any, set[Any]], one: Any) -> set[Any]:
-    found, waiting = {one}, [one]
-    while waiting:
-        new = into.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
-    return found
+def _given(
+    run: Run, merges: Mapping[Account, Sequence[Merge]], account: Account, path: tuple[Account, ...] = ()
+) -> Iterator[tuple[Any, Event]]:
+    """What others had told when they became part of the account, and the version at which it told that."""
+    for version, former, until in merges.get(account, ()):
+        if former in (account, *path):
+            continue
+        told = [e for e in journey_events(run) if (e.tenant, e.subject) == former and e.version <= until]
+        folded = fold(((e.kind, e.natural_key), e.version, e) for e in told)
+        yield from ((version, in_short(event)) for event in folded.values() if not event.retracted)
+        until_then = {former: [merge for merge in merges.get(former, ()) if merge[0] <= until]}
+        for _, one in _given(run, {**merges, **until_then}, former, (account, *path)):
+            yield version, one
