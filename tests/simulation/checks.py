@@ -334,15 +334,16 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
 
 
 def _given(
-    run: Run, merges: Mapping[Account, Sequence[Merge]], account: Account, path: tuple[Account, ...] = ()
+    run: Run, merges: Mapping[Account, Sequence[Merge]], account: Account, path: tuple[Merge, ...] = ()
 ) -> Iterator[tuple[Any, Event]]:
     """What others had told when they became part of the account, and the version at which it told that."""
-    for version, former, until in merges.get(account, ()):
-        if former in (account, *path):
+    for merge in merges.get(account, ()):
+        if merge in path:
             continue
+        version, former, until = merge
         told = [e for e in journey_events(run) if (e.tenant, e.subject) == former and e.version <= until]
         folded = fold(((e.kind, e.natural_key), e.version, e) for e in told)
         yield from ((version, in_short(event)) for event in folded.values() if not event.retracted)
-        until_then = {former: [merge for merge in merges.get(former, ()) if merge[0] <= until]}
-        for _, one in _given(run, {**merges, **until_then}, former, (account, *path)):
+        until_then = {former: [earlier for earlier in merges.get(former, ()) if earlier[0] <= until]}
+        for _, one in _given(run, {**merges, **until_then}, former, (merge, *path)):
             yield version, one

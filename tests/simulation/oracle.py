@@ -279,7 +279,7 @@ class Tenant:
         which of two records of one day goes first, or of two addresses first seen at once.
         """
         links = [one[:3] for one in (*self._account_links(), *self.links)]
-        firms = [(self.contact[s], at) for s, at in self.seen.items() if domain_of(s)]
+        firms = [(self.contact[s], at) for s, at in self.seen.items() if s in self.contact and domain_of(s)]
         if len(links) > len(set(links)) or len(firms) > len(set(firms)):
             return True
         return any(
