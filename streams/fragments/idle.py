@@ -23,6 +23,10 @@ class Idle:
         self._due: dict[int, list[Group]] = {}
         self._today = 0
 
+    def resume(self, clock: int) -> None:
+        """The clock stood there before: a restart is no midnight."""
+        self._today = clock // DAY_MS
+
     def note(self, group: Group, identifier: str, last: int | None) -> None:
         """A row that stands nowhere; others than those of weak identifiers are kept for good."""
         if last is not None and kind_of(identifier) in WEAK_KINDS:

@@ -41,8 +41,13 @@ class Fragments:
     def recovered(self, rows: Rows) -> None:
         """Find out when which row may be forgotten."""
         for group in rows.groups():
-            if group != self._clock and (value := rows.get(group)) is not None:
+            value = rows.get(group)
+            if value is None:
+                continue
+            if group != self._clock:
                 self._idle.recovered(group, value)
+            elif (reached := clock.decode(value).reached(self._config.partitions)) is not None:
+                self._idle.resume(reached[0])
 
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
         """Take in a batch; sends the statements and snapshots that changed, then the clock if it rose."""

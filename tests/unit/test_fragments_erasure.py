@@ -378,6 +378,17 @@ def test_after_a_restart_rows_are_forgotten_as_before(driven: Driven) -> None:
     assert again.fragment("email:x@y.nl").touches
 
 
+def test_a_restart_is_no_midnight(driven: Driven) -> None:
+    driven.take(*ticks(START + 2 * IDLE)).take(touch(COOKIE))
+    again = Driven()
+    again.rows = driven.rows
+    again.step.recovered(again.rows)
+    again.take(*ticks(START + 2 * IDLE + 10_000))
+    assert len(again.fragment(COOKIE).touches) == 1
+    again.take(*ticks(START + 2 * IDLE + DAY_MS))
+    assert again.rows.get(KEY_OF("t", COOKIE)) is None
+
+
 def test_erasures_are_remembered_when_the_rest_is_forgotten(driven: Driven) -> None:
     later = touch(COOKIE, "e2", UNTIL + 5)
     driven.take(touch(COOKIE), later, mapped(COOKIE, (None, "c1", "a1")))
