@@ -6,7 +6,6 @@ outside, folded, so that a disturbed world can be compared with an undisturbed o
 """
 
 import itertools
-import json
 import logging
 import os
 import random
@@ -14,30 +13,31 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import found
 from apache_kafka import ApacheKafka
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from found import PARTITIONS, Found
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError
 
-from schemas.topics import EVENTS, MAP, PROFILES, TOUCHPOINTS
 from streams import clickhouse, topics
 from streams.children import Child
 from streams.embedded import free_port, pings
+from streams.run import as_output
 from streams.settings import Settings
 from streams.status import Sample, reads, status, steps_of, take
 from streams.summary import STATEFUL
 from streams.topics import TopicsError
 
-PARTITIONS = 4
-BLOCK = 20  # consecutive lines that go to one partition
+BLOCK = 20  # consecutive lines that go to one partition, of the topic that each names
 SETTLE_SECONDS = 0.5
 SESSION_SECONDS = 2
+FORGOTTEN_SECONDS = 20  # after which the sinks have heard of each other's erasures: they ask every 5 s
 GIVEN_UP_SECONDS = SESSION_SECONDS + 1  # after which a killed worker is no member any more
 WORKER = (sys.executable, "-m", "streams.cli", "worker")
 ENVIRONMENT = {
@@ -48,19 +48,6 @@ ENVIRONMENT = {
     "JOURNEYS_TICK_SECONDS": "10",  # ticks keep a deployment from ever being drained: not too often
     "JOURNEYS_SETTLE_SECONDS": str(SETTLE_SECONDS),
 }
-
-# What depends on when it was told, not on what holds.
-WHEN_TOLD = {"v_stage_transitions": {"corrected"}, "v_dead_letters": {"at"}}
-VIEWS = (
-    "v_touchpoints",
-    "v_contacts",
-    "v_members",
-    "v_accounts",
-    "v_journeys",
-    "v_stage_transitions",
-    "v_dead_letters",
-)
-
 
 logging.getLogger("kafka").setLevel(logging.ERROR)
 
@@ -140,7 +127,8 @@ class Feeder:
         sent = []
         for number, start in enumerate(blocks):
             for line in self.lines[start : start + BLOCK]:
-                sent.append(producer.send(TOUCHPOINTS.name, line, partition=number % PARTITIONS))
+                topic, partition, key, value, headers = as_output(line, number % PARTITIONS)
+                sent.append(producer.send(topic, value, key, list(headers), partition))
             self.fed = min(start + BLOCK, len(self.lines))
             ahead = self.fed / self.rate - (time.monotonic() - began)
             if ahead > 0:
@@ -152,7 +140,9 @@ class Feeder:
 
 
 class World:
-    """One deployment. `command` is how a worker is started; `extra` adds to its environment."""
+    """One deployment. `command` is how a worker is started; `extra` adds to its environment; `gone` are the
+    identifiers of which nothing is to be left at the end.
+    """
 
     def __init__(
         self,
@@ -162,10 +152,12 @@ class World:
         name: str,
         command: Sequence[str] = WORKER,
         extra: dict[str, str] | None = None,
+        gone: Sequence[str] = (),
     ) -> None:
         self.apache = apache
         self.database = database
         self.name = name
+        self.gone = gone
         self.dsn = database.dsn(name)
         self.workers: dict[int, Child] = {}
         self.notes: list[str] = []
@@ -330,192 +322,16 @@ class World:
 
     # ---- what is found
 
-    def found(self) -> "Found":
-        with clickhouse.connect(self.dsn) as client:
-
-            def rows(sql: str) -> list[dict[str, Any]]:
-                told = client.raw_query(
-                    sql,
-                    fmt="JSONEachRow",
-                    settings={
-                        "date_time_output_format": "iso",
-                        "session_timezone": "UTC",
-                        "output_format_json_quote_64bit_integers": 0,
-                    },
-                )
-                return [json.loads(line.replace(b".000Z", b"Z")) for line in told.splitlines()]
-
-            views = {
-                view: sorted(
-                    canonical({k: v for k, v in row.items() if k not in WHEN_TOLD.get(view, ())})
-                    for row in rows(f"SELECT * FROM {view}")
-                )
-                for view in VIEWS
-            }
-            told = rows("SELECT * FROM journey_events FINAL")
-            identities = rows("SELECT * FROM identity_map FINAL")
-            profiles = rows("SELECT * FROM v_accounts")
-            by_id = rows("SELECT id FROM v_journey_events")
-        events = fold(
-            (
-                (row["tenant"], row["subject"], row["kind"], row["natural_key"]),
-                int(row["version"]),
-                None if row["retracted"] else event_value(row, row["contact_id"]),
-            )
-            for row in told
-        )
-        views["v_journey_events"] = sorted(canonical([key, value]) for key, value in events.items())
-        return Found(
-            views=views,
-            events=events,
-            ids={row["id"] for row in by_id},
-            profiles={(row["tenant"], row["account_id"]): profile_value(row) for row in profiles},
-            identities={(row["tenant"], row["identifier"]): spans_of_table(row) for row in identities},
-            sent=Sent.read(self.apache.broker),
-        )
-
-
-def canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def fold(facts: Iterable[tuple[Any, Any, Any]]) -> dict[Any, Any]:
-    """Of each key the value of the highest version; keys whose value is None are gone."""
-    best: dict[Any, tuple[Any, Any]] = {}
-    for key, version, value in facts:
-        if key not in best or best[key][0] <= version:
-            best[key] = (version, value)
-    return {key: value for key, (_, value) in best.items() if value is not None}
-
-
-def event_value(event: dict[str, Any], contact: str) -> list[Any]:
-    """What an event says, without when and in which words (entered or corrected) it was said."""
-    kind = "stage_entered" if event["type"] == "stage_corrected" else event["type"]
-    return [kind, event["occurred_at"], contact, event.get("caused_by", [])]
-
-
-PROFILE = ("kind", "name", "keys", "crm_account_id", "stage", "stage_since", "journey_id", "touches")
-
-
-def profile_value(row: dict[str, Any]) -> list[Any]:
-    return [row[name] for name in (*PROFILE, "first_seen", "last_seen", "industry", "employees", "country")]
-
-
-def spans_of_table(row: dict[str, Any]) -> list[Any]:
-    spans = zip(row["span_from"], row["span_contact"], row["span_account"], strict=True)
-    ever = "1970-01-01T00:00:00Z"
-    return [[[None if f == ever else f, c or None, a or None] for f, c, a in spans], row["accounts"]]
-
-
-@dataclass
-class Sent:
-    """What stands on the public topics, folded, and what was said more than once."""
-
-    events: dict[Any, Any]
-    ids: set[str]
-    profiles: dict[Any, Any]
-    identities: dict[Any, Any]
-    repeats: Counter[str]  # of each topic, records that say again what an earlier one said
-    records: Counter[str]
-    torn: list[Any]  # repeats of one content and version under different ids
-
-    @classmethod
-    def read(cls, broker: str) -> "Sent":
-        told = {topic.name: list(values(broker, topic.name)) for topic in (EVENTS, PROFILES, MAP)}
-        events, profiles = told[EVENTS.name], told[PROFILES.name]
-        ids: dict[Any, set[str]] = {}
-        for event in events:
-            said = {k: v for k, v in event.items() if k != "id"}
-            ids.setdefault(canonical(said), set()).add(event["id"])
-        repeats = Counter({name: len(rows) - len({same(row) for row in rows}) for name, rows in told.items()})
-        return cls(
-            events=fold(
-                (
-                    (e["tenant"], e["subject"], e["kind"], e["natural_key"]),
-                    e["version"],
-                    None if e.get("retracted") else event_value(e, (e.get("contact") or {}).get("id", "")),
-                )
-                for e in events
-            ),
-            ids={event["id"] for event in events},
-            profiles=fold(
-                ((p["tenant"], p["subject"]), p["version"], None if p["gone"] else profile_value(p))
-                for p in profiles
-            ),
-            identities=fold(
-                (
-                    (m["tenant"], m["identifier"]),
-                    m["version"],
-                    [
-                        [[s["from"], s["contact_id"], s["account_id"]] for s in m["spans"]],
-                        m.get("accounts", {}),
-                    ],
-                )
-                for m in told[MAP.name]
-            ),
-            repeats=repeats,
-            records=Counter({name: len(rows) for name, rows in told.items()}),
-            torn=[several for several in ids.values() if len(several) > 1],
-        )
-
-
-def same(row: dict[str, Any]) -> str:
-    """What makes two records one output."""
-    return row["id"] if "id" in row else canonical(row)
-
-
-def values(broker: str, topic: str) -> Iterator[dict[str, Any]]:
-    """The JSON values of a topic, partition by partition."""
-    consumer = KafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest", group_id=None)
-    try:
-        tps = [TopicPartition(topic, n) for n in range(PARTITIONS)]
-        consumer.assign(tps)
-        consumer.seek_to_beginning()
-        for tp, end in consumer.end_offsets(tps).items():
-            consumer.assign([tp])
-            consumer.seek_to_beginning(tp)
-            while consumer.position(tp) < end:
-                for records in consumer.poll(timeout_ms=500, max_records=10_000).values():
-                    yield from (json.loads(record.value) for record in records if record.value)
-    finally:
-        consumer.close()
-
-
-@dataclass
-class Found:
-    """Everything that can be seen of a world from outside."""
-
-    views: dict[str, list[str]]
-    events: dict[Any, Any]
-    ids: set[str]
-    profiles: dict[Any, Any]
-    identities: dict[Any, Any]
-    sent: Sent
-
-    def broken_promises(self) -> list[str]:
-        """Where the topics and the views of this world say different things."""
-        pairs = (
-            ("journey-events", self.sent.events, self.events),
-            ("account-profiles", self.sent.profiles, self.profiles),
-            ("identity-map", self.sent.identities, self.identities),
-        )
-        wrong = [
-            f"{name}: {key}: topic {on_topic.get(key)}, view {in_view.get(key)}"
-            for name, on_topic, in_view in pairs
-            for key in sorted(on_topic.keys() | in_view.keys(), key=str)
-            if on_topic.get(key) != in_view.get(key)
-        ]
-        wrong += [f"event {id_} is on the topic or in the view only" for id_ in self.sent.ids ^ self.ids]
-        return wrong + [f"one event under several ids: {sorted(ids)}" for ids in self.sent.torn]
-
-    def differences(self, reference: "Found") -> list[str]:
-        """Rows that only one of the two has."""
-        found = []
-        for view, rows in reference.views.items():
-            expected, got = Counter(rows), Counter(self.views[view])
-            found += [f"{view} lacks {row}" for row in (expected - got).elements()]
-            found += [f"{view} has {row}" for row in (got - expected).elements()]
-        return found
+    def found(self) -> Found:
+        """Everything that can be seen, once what is erased is nowhere any more (or ought not to be)."""
+        deadline = time.monotonic() + FORGOTTEN_SECONDS
+        while left := found.remains(self.dsn, self.apache.broker, self.name, self.gone):
+            if time.monotonic() > deadline:
+                break
+            self.watch()
+            time.sleep(1)
+        self.note(f"{len(left)} traces of who is erased")
+        return found.look(self.dsn, self.apache.broker, left)
 
 
 # ---- disturbances

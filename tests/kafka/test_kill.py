@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from apache_kafka import ApacheKafka
-from harness import WORKER, Chaos, Database, Feeder, Found, World, ended, undisturbed
+from found import Found
+from harness import WORKER, Chaos, Database, Feeder, World, ended, undisturbed
 
 from streams.market.market import Market
 
@@ -37,6 +38,12 @@ def world(apache: ApacheKafka, database: Database, tmp_path: Path) -> Callable[.
     return make
 
 
+def market(touchpoints: int, seed: int) -> tuple[list[bytes], list[str]]:
+    """Its lines, and the identifiers of which nothing is to be left."""
+    one = Market(touchpoints, seed)
+    return list(one.lines()), one.truth().gone
+
+
 def disturbed(
     world: World, lines: list[bytes], rate: float, disturb: Callable[[Chaos], None], seed: int
 ) -> Found:
@@ -53,14 +60,16 @@ def disturbed(
         world.note("fed")
         took = world.until_drained()
         world.note(f"drained after another {took:.1f} s")
+        found = world.found()
         for number in list(world.workers):
             world.stop(number)
-        return world.found()
+        return found
 
 
 def report(world: World, found: Found) -> None:
     print(*world.notes, sep="\n")
     print({view: len(rows) for view, rows in found.views.items()})
+    print("erased", len(found.suppressed), "events,", len(found.refused), "refused when they came later")
     print("records", dict(found.sent.records), "repeats", dict(found.sent.repeats))
 
 
@@ -72,8 +81,8 @@ def check(world: World, found: Found, reference: Found) -> None:
 
 def test_kills_and_scaling(world: Callable[..., World]) -> None:
     """20,000 touchpoints, 5 kills of 2 workers, a third that comes and goes, one that wakes up again."""
-    lines = list(Market(20_000, seed=11).lines())
-    reference = undisturbed(world("reference"), lines)
+    lines, gone = market(20_000, seed=11)
+    reference = undisturbed(world("reference", gone=gone), lines)
     assert reference.broken_promises() == []
 
     def disturb(chaos: Chaos) -> None:
@@ -82,7 +91,7 @@ def test_kills_and_scaling(world: Callable[..., World]) -> None:
         chaos.freezes(1, (0, 1), seconds=(3, 4))
         chaos.kills(2, (0, 1), between=(2, 5))
 
-    killed = world("killed")
+    killed = world("killed", gone=gone)
     check(killed, disturbed(killed, lines, 450, disturb, seed=1), reference)
 
 
@@ -90,8 +99,8 @@ def test_kills_and_scaling(world: Callable[..., World]) -> None:
 @pytest.mark.timeout(3_000)
 def test_everything_at_once(world: Callable[..., World]) -> None:
     """100,000 touchpoints, 30 kills, 1 to 3 workers and back, a broker restart, ClickHouse gone for 30 s."""
-    lines = list(Market(100_000, seed=12).lines())
-    reference = undisturbed(world("reference"), lines)
+    lines, gone = market(100_000, seed=12)
+    reference = undisturbed(world("reference", gone=gone), lines)
     assert reference.broken_promises() == []
 
     def disturb(chaos: Chaos) -> None:
@@ -104,7 +113,7 @@ def test_everything_at_once(world: Callable[..., World]) -> None:
         chaos.clickhouse_gone(30)
         chaos.kills(8, (0, 1), between=(1, 6))
 
-    killed = world("killed")
+    killed = world("killed", gone=gone)
     check(killed, disturbed(killed, lines, 350, disturb, seed=2), reference)
 
 
@@ -136,10 +145,11 @@ def test_a_broken_build_is_noticed(
     world: Callable[..., World], what: str, pause: str, disturb: Callable[[Chaos], None]
 ) -> None:
     """What tests/kafka/broken.py breaks makes a difference; the same pauses without a break make none."""
-    lines = list(Market(4_000, seed=7).lines())
-    reference = undisturbed(world("reference"), lines)
+    lines, gone = market(4_000, seed=7)
+    reference = undisturbed(world("reference", gone=gone), lines)
     broken = world(
         "broken",
+        gone=gone,
         command=(sys.executable, str(Path(__file__).with_name("broken.py"))),
         extra={"JOURNEYS_TEST_BREAK": what, "JOURNEYS_TEST_PAUSE": pause},
     )
