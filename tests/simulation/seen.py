@@ -80,13 +80,8 @@ def known_maps(run: Run) -> dict[tuple[str, str], Any]:
 
 
 def _forgotten(row: MapRow) -> dict[str, str]:
-    """Who was erased later than the identifier itself: all that is older is erased with it."""
-    state = fragment_row.map_state(row)
-    return {key: until for key, until in row.forgotten.items() if state.forgotten[key] >= _floor(state)}
-
-
-def _floor(mapped: fragment_row.MapState) -> int:
-    return max((until or 0 for since, until in mapped.erased if since is None), default=0)
+    """Whom it forgets. Where it is erased itself, that follows from which of the two was asked for first."""
+    return {} if any(period.since is None for period in row.erased) else row.forgotten
 
 
 def evidence(run: Run) -> dict[tuple[str, ...], Any]:
@@ -181,8 +176,9 @@ def fragments(run: Run) -> dict[tuple[str, str], Any]:
                 (span.contact, span.account) == (None, None) for span in row.mapped.spans
             )
             if row.mapped is not None:
-                later = {k: t for k, t in row.mapped.forgotten.items() if t >= _floor(row.mapped)}
-                row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0), forgotten=later)
+                erased = any(since is None for since, _ in row.mapped.erased)
+                forgotten = {} if erased else row.mapped.forgotten
+                row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0), forgotten=forgotten)
             if row.touches or not (nobodys or row.identifier.startswith(ISSUED)):
                 found[row.tenant, row.identifier] = msgspec.to_builtins(row)
     return found
