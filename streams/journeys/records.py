@@ -1,7 +1,7 @@
 """What passes between accounts when fragments move: the topic `account-records`, and the rows behind it.
 
 A withdrawal names the accounts where the fragment is now. The account that it left answers each of them
-at once: with what it had told when nothing stands in it any more (`HANDED` keeps that, and to whom it went),
+at once: with what it had told when nothing stands in it any more (`HANDED` keeps that, per successor),
 else with nothing: it goes on, and keeps what it told. The answers given follow from the stored withdrawal.
 
 A snapshot names the accounts that its fragment came from. Until each of them has answered, the account
@@ -22,9 +22,8 @@ from schemas.keys import KEY_BYTES, partition_of
 from streams.core import Group, Member, Output, Rows, StepConfig, Version
 from streams.journeys.ledger import Ledger, parted
 
-LEDGER, PROFILE, HANDED = b"ledger", b"profile", b"handed"  # none as long as a fragment's key
-ANSWERS, TAKEN = b"answers", b"taken"  # each followed by a key
-_TAKEN_BYTES = len(TAKEN) + KEY_BYTES
+LEDGER, PROFILE = b"ledger", b"profile"  # none as long as a fragment's key
+ANSWERS, HANDED, TAKEN = b"answers", b"handed", b"taken"  # each followed by a key
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -105,7 +104,18 @@ def is_fragment(member: Member) -> bool:
 
 def takings(members: Mapping[Member, bytes]) -> dict[Member, Taken]:
     """The rows of an account that tell what it was handed."""
-    return {m: taken(v) for m, v in members.items() if len(m) == _TAKEN_BYTES and m.startswith(TAKEN)}
+    return {m: taken(v) for m, v in members.items() if not is_fragment(m) and m.startswith(TAKEN)}
+
+
+def handings(members: Mapping[Member, bytes]) -> dict[Member, Handed]:
+    """The rows of an account that tell what it handed over."""
+    return {m: handed(v) for m, v in members.items() if not is_fragment(m) and m.startswith(HANDED)}
+
+
+def _after(before: list[Ledger], ledgers: list[Ledger]) -> list[Ledger]:
+    """Both; of one account the later ledger."""
+    known = {ledger.account for ledger in ledgers}
+    return [ledger for ledger in before if ledger.account not in known] + ledgers
 
 
 class Records:
@@ -154,8 +164,10 @@ class Records:
         left = snapshot is not None and snapshot.withdrawn and snapshot.version >= record.version
         self._note(rows, group, record)
         if ledgers:
-            row = Taken(record.predecessor, record.fragment, record.version, ledgers)
-            rows.put(group, TAKEN + self._group(record.tenant, record.predecessor), _pack(row))
+            member = TAKEN + self._group(record.tenant, record.predecessor)
+            before = rows.get(group, member)
+            both = _after(taken(before).ledgers, ledgers) if before is not None else ledgers
+            rows.put(group, member, _pack(Taken(record.predecessor, record.fragment, record.version, both)))
         if snapshot is None:
             return []
         self._expect(rows, group, record.fragment, snapshot)
@@ -165,28 +177,28 @@ class Records:
         if successor is None:
             return []
         self._hand_over(rows, group, record.fragment, snapshot, successor)
-        return self.handed_over(rows, group)
+        return self.handed_over(rows, group, HANDED + self._group(record.tenant, successor))
 
     def answers(self, rows: Rows, group: Group, fragment: Member, now: Header) -> list[Output]:
         """The answers to a stored snapshot that names successors."""
-        value = rows.get(group, HANDED)
-        note = handed(value) if value is not None else None
         outputs = []
         for successor in now.successors:
             if successor != now.account:
-                got = note is not None and (note.fragment, note.successor) == (fragment, successor)
-                ledgers = note.ledgers if note is not None and got and now.withdrawn else []
+                value = rows.get(group, HANDED + self._group(now.tenant, successor))
+                note = handed(value) if value is not None and now.withdrawn else None
+                ledgers = note.ledgers if note is not None and note.fragment == fragment else []
                 outputs.append(self._record(now, successor, fragment, ledgers))
         return outputs
 
-    def handed_over(self, rows: Rows, group: Group) -> list[Output]:
+    def handed_over(self, rows: Rows, group: Group, member: Member) -> list[Output]:
         """What was handed over, as long as the withdrawal stands that asked for it."""
-        value = rows.get(group, HANDED)
+        value = rows.get(group, member)
         if value is None:
             return []
         note = handed(value)
         snapshot = header(rows.get(group, note.fragment) or b"")
-        return [self._record(snapshot, note.successor, note.fragment, note.ledgers)] * snapshot.withdrawn
+        stands = snapshot.withdrawn and note.successor in snapshot.successors
+        return [self._record(snapshot, note.successor, note.fragment, note.ledgers)] * stands
 
     def ready(self, rows: Rows, group: Group, row: Taken) -> bool:
         """Whether the snapshot has come to which what was taken belongs."""
@@ -231,11 +243,11 @@ class Records:
     def _hand_over(self, rows: Rows, group: Group, fragment: Member, now: Header, successor: str) -> None:
         """Nothing stands here any more: what was told goes to the successor, once."""
         members = rows.group(group)
-        value = members.get(HANDED)
-        note = handed(value) if value is not None else None
+        member = HANDED + self._group(now.tenant, successor)
+        notes = handings(members)
         shown = _shown(members[PROFILE]) if PROFILE in members else None
         own = ledger_of(members[LEDGER]) if LEDGER in members else Ledger(now.tenant, now.account, [], [])
-        again = note is not None and shown is not None and shown.id == note.profile
+        again = shown is not None and any(shown.id == note.profile for note in notes.values())
         rest = {m: row for m, row in takings(members).items() if self.ready(rows, group, row)}
         ledgers = [ledger for row in rest.values() for ledger in row.ledgers]
         given, stays = parted(own, self._version)
@@ -245,14 +257,13 @@ class Records:
             ledgers.insert(0, given)
         elif not ledgers:
             return
-        elif note is not None and note.successor == successor:  # it came late, and follows what went before
-            known = {ledger.account for ledger in ledgers}
-            ledgers = [ledger for ledger in note.ledgers if ledger.account not in known] + ledgers
-        for member in rest:
-            rows.delete(group, member)
+        elif member in notes:  # it came late, and follows what went before
+            ledgers = _after(notes[member].ledgers, ledgers)
+        for passed in rest:
+            rows.delete(group, passed)
         profile = shown.id if shown is not None else ""
         row = Handed(now.tenant, now.account, successor, fragment, profile, ledgers)
-        rows.put(group, HANDED, _pack(row))
+        rows.put(group, member, _pack(row))
 
     def _record(self, now: Header, successor: str, fragment: bytes, ledgers: list[Ledger]) -> Output:
         told = _pack(ledgers) if ledgers else b""

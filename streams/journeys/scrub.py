@@ -14,7 +14,7 @@ from schemas.events import AccountProfile, Member
 from schemas.keys import event_key, identifier_key
 from streams.core import Member as Row
 from streams.journeys.ledger import Ledger, Ref, Said
-from streams.journeys.records import HANDED, LEDGER, PROFILE, handed, ledger_of, takings
+from streams.journeys.records import LEDGER, PROFILE, handings, ledger_of, takings
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -46,9 +46,8 @@ class Erased(NamedTuple):
         changed: dict[Row, bytes] = {}
         if (value := members.get(LEDGER)) is not None:
             changed[LEDGER] = _pack(self.ledger(ledger_of(value)))
-        if (value := members.get(HANDED)) is not None:
-            note = handed(value)
-            changed[HANDED] = _pack(msgspec.structs.replace(note, ledgers=self.ledgers(note.ledgers)))
+        for member, note in handings(members).items():
+            changed[member] = _pack(msgspec.structs.replace(note, ledgers=self.ledgers(note.ledgers)))
         for member, row in takings(members).items():
             changed[member] = _pack(msgspec.structs.replace(row, ledgers=self.ledgers(row.ledgers)))
         if (value := members.get(PROFILE)) is not None:

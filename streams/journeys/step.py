@@ -152,12 +152,10 @@ class Journeys:
         if member == PROFILE:
             profile = msgspec.structs.replace(_profile(value), version=unpack_version(version))
             return [self._output(topics.PROFILES.name, group, profile, _json(profile))]
-        if member == HANDED:
-            return self._records.handed_over(rows, group)
         if is_fragment(member):
             snapshot = _header(value)
             return self._records.answers(rows, group, member, snapshot) if snapshot.successors else []
-        return []
+        return self._records.handed_over(rows, group, member) if member.startswith(HANDED) else []
 
     def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
         """What only a session that had lost the partition said is taken back (`Retracts`)."""

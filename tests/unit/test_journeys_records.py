@@ -10,7 +10,7 @@ import pytest
 from schemas import topics
 from schemas.internal import AccountRecord, Part, Snapshot, Tick
 from streams.core import Output, Record, Rows
-from streams.journeys.records import HANDED, LEDGER
+from streams.journeys.records import HANDED, LEDGER, ledgers_of
 from streams.session import Session, pack_version
 from tests.unit.test_journeys_given import (
     DAY,
@@ -280,6 +280,34 @@ def test_two_accounts_that_swap_fragments_lose_and_repeat_nothing():
     assert "1/evaluation" in {e["natural_key"] for e in firms if not e.get("retracted")}
 
 
+def test_what_was_handed_to_one_account_is_still_known_when_something_else_goes_to_another_one():
+    given = published()
+    first = given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2))
+    brams = touch(START + 2 * DAY)
+    given.feed(*moved(BRAM, FIRM, PERSON, of("cbram", brams), seq=2), left(FIRM, DOMAIN, 2, PERSON))
+    given.drain()
+    given.feed(*moved(BRAM, PERSON, "athird", of("cbram", brams), seq=3))
+    rows = given.rows.group(group(PERSON))
+    owed = [o for m in rows for o in given.step.outputs(given.rows, group(PERSON), m, pack_version(1, 9, 9))]
+    assert answers(first)[0] in answers(owed)
+
+
+def test_what_an_account_passes_on_later_is_known_beside_what_it_told_itself():
+    given = published()
+    own = given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2))
+    (told_itself,) = answers(own)
+    late = msgspec.structs.replace(
+        told_itself,
+        ledger=msgspec.msgpack.encode(
+            [msgspec.structs.replace(ledger, account="athird") for ledger in ledgers_of(told_itself.ledger)]
+        ),
+    )
+    given.feed(told_itself, late)
+    sent = given.drain()
+    merged = [e["details"]["from"] for e in events(sent) if e["type"] == "account_merged"]
+    assert sorted(merged) == [PERSON, "athird"]
+
+
 def test_an_account_that_comes_back_takes_back_what_does_not_hold_any_more():
     given = published()
     deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
@@ -297,7 +325,7 @@ def test_a_fragment_that_moves_twice_before_an_answer_comes_again_adds_nothing()
     sizes = []
     for _ in range(3):
         deliver(given, first)
-        sizes.append(len(given.rows.group(group(OTHER))[HANDED]))
+        sizes.append(len(given.rows.group(group(OTHER))[HANDED + group(FIRM)]))
     assert len(set(sizes)) == 1
 
 
