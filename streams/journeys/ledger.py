@@ -181,7 +181,7 @@ def settle(
         refs.append(making.ref)
     here = refs.index(making.ref)
     if handed:
-        carried = _carried(handed, making.account, here)
+        carried = _carried(ledger.account, handed, making.account, here)
         for thing, said in before.items():
             if said.given and thing in carried and _same(said, carried[thing]):
                 before[thing] = msgspec.structs.replace(said, given=False)
@@ -275,14 +275,17 @@ def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
     )
 
 
-def _carried(handed: Iterable[Ledger], account: Account, here: int) -> dict[tuple[str, str], Said]:
+def _carried(into: str, handed: Iterable[Ledger], account: Account, here: int) -> dict[tuple[str, str], Said]:
     """What was told by who became part of this account, under the keys that it has here.
 
-    Of several that told of a thing, and of two journeys that turn out to be one, the first counts.
+    Of several that told of a thing, and of two journeys that turn out to be one, the first counts. What the
+    account had told itself and gets back counts under the number that it had.
     """
     carried: dict[tuple[str, str], Said] = {}
     for ledger in sorted(handed, key=lambda one: one.account):
         ours = numbers(ledger, account)
+        if ledger.account == into:
+            ours = {theirs: number for theirs, number in ours.items() if theirs == number}
         for said in sorted(ledger.said, key=_number):
             key = said.key
             if said.kind in _NUMBERED:

@@ -284,7 +284,7 @@ def test_what_was_handed_to_one_account_is_still_known_when_something_else_goes_
     given = published()
     first = given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2))
     brams = touch(START + 2 * DAY)
-    given.feed(*moved(BRAM, FIRM, PERSON, of("cbram", brams), seq=2), left(FIRM, DOMAIN, 2, PERSON))
+    deliver(given, given.feed(*moved(BRAM, FIRM, PERSON, of("cbram", brams), seq=2)))
     given.drain()
     given.feed(*moved(BRAM, PERSON, "athird", of("cbram", brams), seq=3))
     rows = given.rows.group(group(PERSON))
@@ -351,6 +351,16 @@ def test_an_account_that_gets_its_own_ledger_back_goes_on_where_it_was():
     second = given.feed(*moved(JANE, OTHER, PERSON, of("cjane", *JANES), seq=3))
     deliver(given, second)
     assert events(given.drain()) == []
+
+
+def test_a_journey_that_comes_back_under_another_number_is_told_anew():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, OTHER, of("cjane", *JANES), seq=2)))
+    deliver(given, given.feed(*moved(JANE, OTHER, PERSON, of("cjane", *JANES), seq=3)))
+    given.feed(at(PERSON, fragment(BRAM, of("cbram", touch(START - 400 * DAY)))))
+    given.drain()
+    opened = {key[2]: at for key, (at, _, _) in folded(given.sent).items() if key[:2] == (PERSON, "journey")}
+    assert opened == {"1": "2023-11-28T00:00:00Z", "2": "2025-01-01T00:00:00Z"}
 
 
 def test_an_account_that_gets_its_own_ledger_back_takes_back_what_no_longer_holds():
