@@ -90,7 +90,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
     account: str
     refs: list[Ref]
     said: list[Said]
-    until: Version = b""  # given to another account: what was told later is none of it
+    until: Version = b""  # when it was given to another account: what was told later is none of it
 
 
 def identity(*parts: object) -> str:
@@ -225,7 +225,7 @@ def parted(ledger: Ledger, version: Version) -> tuple[Ledger, Ledger]:
     stay = [said if said.retracted else msgspec.structs.replace(said, given=True) for said in ledger.said]
     return (
         _compact(msgspec.structs.replace(ledger, said=given, until=version)),
-        _compact(msgspec.structs.replace(ledger, said=[said for said in stay if not said.taken])),
+        _compact(msgspec.structs.replace(ledger, said=[s for s in stay if not s.taken], until=version)),
     )
 
 
@@ -243,7 +243,7 @@ def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
 
 
 def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
-    """The public event; `version` is that of the ledger's row."""
+    """The public event; `version` is that of the ledger's row, which may be later than what was given."""
     made = ledger.refs[said.ref]
     number, _, item = said.key.partition("/")
     about = f"{ledger.account}.{number}" if said.kind in _NUMBERED else ""
@@ -264,7 +264,7 @@ def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
         natural_key=said.key,
         occurred_at=_time(said.at),
         emitted_at=_time(said.emitted),
-        version=unpack_version(version),
+        version=unpack_version(ledger.until if said.given else version),
         account=AccountRef(ledger.account, made.keys, made.name, made.stage, about or made.journey_id),
         definition_version=made.definition,
         caused_by=[said.cause] if said.cause else [],

@@ -177,6 +177,8 @@ def test_only_the_account_that_told_something_says_it_again():
     version = pack_version(1, 9, 9)
     again = given.step.outputs(given.rows, group(PERSON), LEDGER, version)
     assert {event["id"] for event in events(again)} == ids
+    until = only(given.sent, "account_merged")["details"]["until"]
+    assert [event["version"] for event in events(again)] == [until] * len(ids)
     firm = given.step.outputs(given.rows, group(FIRM), LEDGER, version)
     assert {event["subject"] for event in events(firm)} == {FIRM}
     assert "1/evaluation" not in {event["natural_key"] for event in events(firm)}
