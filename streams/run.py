@@ -124,16 +124,31 @@ class Reading:
             raise self._error
 
 
-async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Callable[[int], None]) -> int:
-    """Send all lines, soon after each has come; returns how many. `fed` hears of each block."""
-    count = 0
+@dataclass
+class Fed:
+    """What was fed, and what is to be fed once that has settled."""
+
+    lines: int = 0
+    held: list[Output] = field(default_factory=list)
+
+
+async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Callable[[int], None]) -> Fed:
+    """Send all lines, soon after each has come, but for privacy requests. `fed` hears of each block.
+
+    A request has fewer steps to go than what it is about, and would overtake it: whose an identifier is
+    must be settled before it is erased.
+    """
+    done = Fed()
     async for block in Reading(lines, BLOCK_LINES * partitions).blocks():
-        await sender.send(
-            [as_output(line, (n // BLOCK_LINES) % partitions) for n, line in enumerate(block, count)]
-        )
-        count += len(block)
-        fed(count)
-    return count
+        outputs = [
+            as_output(line, (n // BLOCK_LINES) % partitions) for n, line in enumerate(block, done.lines)
+        ]
+        held = [output for output in outputs if output.topic == topics.PRIVACY.name]
+        done.held += held
+        await sender.send([output for output in outputs if output.topic != topics.PRIVACY.name])
+        done.lines += len(block)
+        fed(done.lines)
+    return done
 
 
 def state_file(stack: Stack) -> Path:
@@ -263,7 +278,7 @@ class Run:
         self._progress = Progress("starting")
 
     async def go(self, lines: Iterable[bytes], at: Callable[[], int]) -> Worked:
-        """Feed the lines, drain, tick at `at()` (asked after the first drain), drain again."""
+        """Feed the lines, drain, then the privacy requests; drained, tick at `at()`, drain again."""
         async with AsyncExitStack() as parts:
             http = await parts.enter_async_context(
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
@@ -274,8 +289,12 @@ class Run:
             sender = Sender(producer)
             await self._until_ready(http)
             begun = monotonic()
-            worked = Worked(lines=await feed(lines, sender, self._partitions, self._fed))
+            fed = await feed(lines, sender, self._partitions, self._fed)
+            worked = Worked(lines=fed.lines)
             await self._until_drained(http, sender)
+            if fed.held:
+                await sender.send(fed.held)
+                await self._until_drained(http, sender)
             worked.seconds = monotonic() - begun
             worked.at = await asyncio.to_thread(at)
             tick = json.dumps({"at": worked.at, "drain": self._stack.generation + 1}).encode()

@@ -192,7 +192,7 @@ class Disk:
 
     def fact(self, name: str) -> int | None:
         """A number kept about the whole: `drained` (the last generation that ended with nothing left to do),
-        `clock` (the latest T, in ms), `partitions`."""
+        `clock` (the latest T, in ms), `partitions`, `format`."""
         found = self._now(self._all, "SELECT value FROM facts WHERE name = ?", (name,))
         return int(found[0][0]) if found else None
 

@@ -27,6 +27,7 @@ from streams.store import Disk
 EMBEDDED_PARTITIONS = 8  # where JOURNEYS_PARTITIONS says nothing else
 EARLIEST, TOO_LATE = from_rfc3339("2000-01-01T00:00:00Z"), from_rfc3339("9999-01-01T00:00:00Z")  # ms
 STATEFUL = ("fragments", "identity", "journeys")
+STATE_FORMAT = 2  # of the rows of the steps; it rises when older rows can no longer be read
 CLEAR_SECONDS = 10.0  # for queries to let go of files that held what is erased; they take milliseconds
 
 # Accepted so far. An erased touch counts as well; so does one that came to ClickHouse when it was erased
@@ -175,6 +176,11 @@ class _Facts:
                     f"{path.parent.parent} was made with {kept} partitions, not {partitions}: "
                     f"set JOURNEYS_PARTITIONS={kept}, or use another --data-dir and feed everything again"
                 )
+            if kept is not None and (disk.fact("format") or 1) != STATE_FORMAT:
+                raise StackError(
+                    f"{path.parent.parent} was made by another version of dmu-journeys: "
+                    "use another --data-dir and feed everything again"
+                )
             key = int.from_bytes(blake2b(hash_key.encode(), digest_size=7).digest())  # SQLite: 63 bits
             if (disk.fact("hash_key") or key) != key:
                 raise StackError(
@@ -182,6 +188,7 @@ class _Facts:
                     "set that one, or use another --data-dir and feed everything again"
                 )
             disk.set_fact("partitions", partitions)
+            disk.set_fact("format", STATE_FORMAT)
             disk.set_fact("hash_key", key)
             self.clock = disk.fact("clock") or 0
         finally:

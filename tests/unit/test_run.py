@@ -128,8 +128,8 @@ class Sent:
 
 async def fed(lines: Iterable[bytes], partitions: int = 3) -> tuple[int, list[Output], list[int]]:
     sent, counts = Sent(), []
-    count = await feed(lines, cast(Sender, sent), partitions, counts.append)
-    return count, sent.outputs, counts
+    done = await feed(lines, cast(Sender, sent), partitions, counts.append)
+    return done.lines, sent.outputs, counts
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK_LINES - 1, BLOCK_LINES, BLOCK_LINES + 1, 7 * BLOCK_LINES + 3])
@@ -143,6 +143,15 @@ async def test_consecutive_lines_go_to_one_partition_together(count: int) -> Non
     assert counts[-1:] == [count][: len(counts)]
     sizes = Counter(one.partition for one in outputs)
     assert max(sizes.values(), default=0) - min(sizes.values(), default=0) <= max(BLOCK_LINES, count)
+
+
+async def test_privacy_requests_wait_for_what_they_are_about() -> None:
+    sent, counts = Sent(), []
+    asked = b'{"topic":"privacy-requests","message":{"event_id":"r"}}'
+    done = await feed([b"1", asked, b"2"], cast(Sender, sent), 3, counts.append)
+    assert [one.value for one in sent.outputs] == [b"1", b"2"]
+    assert [(one.topic, one.value) for one in done.held] == [("privacy-requests", b'{"event_id":"r"}')]
+    assert (done.lines, counts[-1]) == (3, 3)
 
 
 async def test_partitions_do_not_depend_on_when_lines_come() -> None:
@@ -171,7 +180,7 @@ async def test_a_line_is_fed_before_the_next_one_comes() -> None:
     assert [one.value for one in sent.outputs] == [b"first"]
     assert not feeding.done()
     more.set()
-    assert await feeding == 2
+    assert (await feeding).lines == 2
 
 
 async def test_waiting_for_a_line_can_be_ended() -> None:

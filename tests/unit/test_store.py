@@ -70,6 +70,12 @@ async def test_sessions_that_begin_while_others_write(tmp_path: Path) -> None:
     disk.close()
 
 
+def contents(folder: Path) -> list[bytes]:
+    found = [file.read_bytes() for file in folder.iterdir()]
+    assert found
+    return found
+
+
 async def test_what_was_overwritten_is_on_the_disk_no_longer(tmp_path: Path) -> None:
     disk = Disk(tmp_path / "state")
     long = b"jane@acme.nl" * 1_000
@@ -77,9 +83,7 @@ async def test_what_was_overwritten_is_on_the_disk_no_longer(tmp_path: Path) -> 
     await disk.append("fragments", 0, [(A, b"jane@acme.nl and others")])
     await disk.append("fragments", 0, [(A, b"erased"), (B, b"")])
     disk.close()
-    files = list(tmp_path.iterdir())
-    assert files
-    assert not any(b"jane@acme" in file.read_bytes() for file in files)
+    assert not any(b"jane@acme" in content for content in contents(tmp_path))
 
 
 async def test_facts(tmp_path: Path) -> None:

@@ -111,6 +111,15 @@ def test_the_number_of_partitions_stays(tmp_path: Path) -> None:
     _Facts(state(tmp_path), 8, "key")
 
 
+def test_rows_of_another_version_are_not_read(tmp_path: Path) -> None:
+    _Facts(state(tmp_path), 8, "key")
+    disk = Disk(state(tmp_path))
+    disk.set_fact("format", 1)
+    disk.close()
+    with pytest.raises(StackError, match="was made by another version of dmu-journeys: use another"):
+        _Facts(state(tmp_path), 8, "key")
+
+
 def test_the_hash_key_stays_and_is_not_kept(tmp_path: Path) -> None:
     _Facts(state(tmp_path), 8, "sesame")
     with pytest.raises(StackError, match="was made with another JOURNEYS_HASH_KEY: set that one"):
