@@ -183,8 +183,9 @@ def settle(
     if handed:
         carried = _carried(ledger.account, handed, making.account, here)
         for thing, said in before.items():
-            if said.given and thing in carried and _same(said, carried[thing]):
-                before[thing] = msgspec.structs.replace(said, given=False)
+            back = msgspec.structs.replace(said, given=False)
+            if thing in carried and _still(back, carried[thing]):
+                before[thing] = back
         before = {**carried, **before}
     for holding in held:
         kind = holding.kind
@@ -316,7 +317,7 @@ def _telling(said: Said) -> tuple[bool, bool, int, int, str]:
     return said.kind not in CHANGES, not said.retracted, said.at, _ORDER[said.kind], said.key
 
 
-def _still(said: Said, holding: Holding) -> bool:
+def _still(said: Said, holding: Holding | Said) -> bool:
     """Whether the last event still tells what holds (a stage is a stage, entered or corrected)."""
     if said.retracted or said.given or said.erased:
         return False
@@ -334,16 +335,6 @@ def _still(said: Said, holding: Holding) -> bool:
 
 def _until(change: Said | Holding) -> Any:
     return (change.details or {}).get("until")
-
-
-def _same(one: Said, other: Said) -> bool:
-    return not one.erased and (one.at, one.cause, one.source, one.contact, one.details) == (
-        other.at,
-        other.cause,
-        other.source,
-        other.contact,
-        other.details,
-    )
 
 
 def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, here: int) -> Said:
