@@ -123,7 +123,7 @@ def touch(event: Touchpoint, found: Keys, tenant: str, source: str, at: int) -> 
     name = required(event["type"], "type")
     known = name in TYPES
     content, commerce = event.get("content"), event.get("commerce")
-    campaign, consent = event.get("campaign"), event.get("consent")
+    campaign = event.get("campaign")
     contact, organisation = _facts(event)
     check(event["event_id"], "event_id", ID_BYTES)
     return Touch(
@@ -147,7 +147,7 @@ def touch(event: Touchpoint, found: Keys, tenant: str, source: str, at: int) -> 
         campaign=_campaign(campaign, extra) if campaign else {},
         contact=contact,
         organisation=organisation,
-        consent=_consent(consent, extra) if consent else {},
+        consent=_consent(name, event.get("consent") or {}, extra),
         extra=extra,
     )
 
@@ -192,6 +192,8 @@ _COMMERCE_FIELDS: Final = Commerce.__optional_keys__
 _LINE_FIELDS: Final = OrderLine.__optional_keys__
 _CAMPAIGN_FIELDS: Final = Campaign.__optional_keys__
 _CONSENT_FIELDS: Final = Consent.__optional_keys__
+# What an event of this type refuses where it names no purpose.
+_REFUSED: Final = {"consent_withdrawn": ("email", "phone", "profiling"), "unsubscribed": ("email",)}
 
 
 def _content(given: Content, extra: Extra) -> dict[str, Any]:
@@ -250,8 +252,13 @@ def _campaign(given: Campaign, extra: Extra) -> dict[str, str]:
     return {name: value for name, value in campaign.items() if value}
 
 
-def _consent(given: Consent, extra: Extra) -> dict[str, bool]:
-    """Per purpose; one that is named itself counts, `marketing` for those that are not."""
+def _consent(type_name: str, given: Consent, extra: Extra) -> dict[str, bool]:
+    """Per purpose; one that is named itself counts, `marketing` for those that are not.
+
+    A refusal that names no purpose is never nothing: it is everything that its type can mean.
+    """
+    if all(said is None for said in given.values()):
+        return dict.fromkeys(_REFUSED.get(type_name, ()), False)
     _keep_unknown("consent", cast(Object, given), _CONSENT_FIELDS, extra)
     marketing = given.get("marketing")
     consent = {

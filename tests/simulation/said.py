@@ -65,6 +65,9 @@ class Request(NamedTuple):
 def said(at: int, event: Event) -> Said:
     """An event of `people` in short."""
     given, firm = event.get("identifiers", {}), event.get("account", {})
+    consent = event.get("consent", {})
+    if not consent and event["type"] == "consent_withdrawn":  # without a purpose: of everything
+        consent = {"profiling": False}
     return Said(
         at,
         event["event_id"],
@@ -76,7 +79,7 @@ def said(at: int, event: Event) -> Said:
         event["type"] not in ("email_sent", "email_bounced"),
         event.get("content", {}).get("topic", ""),
         event.get("commerce", {}).get("order_id", ""),
-        event.get("consent", {}).get("profiling"),
+        consent.get("profiling"),
         event.get("contact", {}).get("name", ""),
     )
 

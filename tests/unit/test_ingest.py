@@ -254,6 +254,22 @@ def test_consent_that_is_named_counts_before_marketing() -> None:
     assert touch(consent={"sms": True}).extra == {"consent": {"sms": True}}
 
 
+@pytest.mark.parametrize("said", [{}, {"consent": {}}, {"consent": None}, {"consent": {"email": None}}])
+def test_a_refusal_that_names_no_purpose_is_of_all_that_its_type_means(said: dict[str, Any]) -> None:
+    everything = {"email": False, "phone": False, "profiling": False}
+    withdrawn = touch(type="consent_withdrawn", **said)
+    assert withdrawn.consent == everything
+    assert withdrawn.digest == touch(type="consent_withdrawn", consent=everything).digest
+    assert touch(type="unsubscribed", **said).consent == {"email": False}
+    assert touch(type="consent_given", **said).consent == touch(**said).consent == {}
+
+
+def test_a_refusal_is_of_the_purposes_that_it_names() -> None:
+    for type_ in ("consent_withdrawn", "unsubscribed"):
+        assert touch(type=type_, consent={"phone": False}).consent == {"phone": False}
+        assert touch(type=type_, consent={"sms": False}).consent == {}
+
+
 def test_unknown_fields_are_kept_where_they_stood() -> None:
     lines = [{"sku": "a"}, {"sku": "b", "colour": "red"}]
     made = touch(
