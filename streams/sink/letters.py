@@ -16,6 +16,7 @@ _VALUES: Final = re.compile(rf"{_TEXT}|-?[\d.]+")
 _PERSONAL: Final = "|".join((*STRONG_KINDS, *WEAK_KINDS, *ISSUED_KINDS))
 _NAMED: Final = re.compile(rf'"({_PERSONAL})"\s*:\s*(\[[^\]]*\]?|{_TEXT}|-?[\d.]+)')
 _FIELD: Final = re.compile(rf'"(tenant|source|occurred_at)"\s*:\s*({_TEXT})')
+_TOO_LATE: Final = from_rfc3339("2299-12-31T00:00:00Z")  # ClickHouse's DateTime64 ends with that year
 _ADDRESS: Final = re.compile(r"[^\s@()<>,;:\\\"'\[\]=&?/]+@[^\s@()<>,;:\\\"'\[\]=&?/]+")
 
 
@@ -24,7 +25,7 @@ class Named(NamedTuple):
 
     tenant: str
     identifiers: list[str]  # kind:value
-    at: int  # event time in ms; 0: none
+    at: int  # event time in ms; 0: none, or one that ClickHouse cannot keep
 
 
 def named(original: bytes, habits: Habits) -> Named:
@@ -69,6 +70,7 @@ def _text(token: str) -> str:
 
 def _time(text: str) -> int:
     try:
-        return max(from_rfc3339(text.upper()), 0)
+        at = from_rfc3339(text.upper())
     except (ValueError, OverflowError):
         return 0
+    return at if 0 <= at < _TOO_LATE else 0
