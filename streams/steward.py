@@ -157,21 +157,24 @@ class Stack:
 def say(message: dict[str, Any], settings: Settings, data_dir: Path | None) -> Iterator[str]:
     """Send a statement; what came of it, in words."""
     from schemas.topics import ASSERTIONS
-    from streams.whereabouts import pair_in_words
+    from streams.whereabouts import pair_in_words, unseen_in_words
 
     said = read(ASSERTIONS.name, message, settings)
     stack = Stack(settings, data_dir)
+    # Before it is said: what is named is known from then on.
+    known = stack.ask(lambda asking: asking.tenants((said.a, said.b))) if stack.holds_data() else {}
     stack.send(ASSERTIONS.name, message)
     stack.heard(lambda asking: asking.has_heard(said))
     yield from pair_in_words(
         stack.until(lambda asking: asking.pair(said), lambda pair: bool(pair.as_said), PATIENCE)
     )
+    yield from unseen_in_words(said, known)
 
 
 def forget_person(message: dict[str, Any], settings: Settings, data_dir: Path | None) -> Iterator[str]:
     """Send a request to be erased; what was done, in words."""
     from schemas.topics import PRIVACY
-    from streams.whereabouts import Person, request_in_words
+    from streams.whereabouts import Person, elsewhere_in_words, request_in_words
 
     request = read(PRIVACY.name, message, settings)
     stack = Stack(settings, data_dir)
@@ -181,6 +184,9 @@ def forget_person(message: dict[str, Any], settings: Settings, data_dir: Path | 
     contacts = [group.id for group in before.contacts]
     left = stack.until(lambda asking: asking.touches(request, contacts), lambda left: not left, SECONDS)
     yield from request_in_words(request, before, answer, left)
+    if answer.result == "not_found":
+        known = stack.ask(lambda asking: asking.tenants(request.identifiers))
+        yield from dict(elsewhere_in_words(request.tenant, request.identifiers, known)).values()
     if left and answer.result == "done":
         raise Failure(f"{left:,} touchpoints are not removed yet: `journeys status` shows what is behind")
 

@@ -1,12 +1,14 @@
 """What a statement about identities or a request to be forgotten came to, asked of ClickHouse, in words."""
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.internal import ACCOUNT_KINDS, ISSUED_KINDS, STRONG_KINDS, WEAK_KINDS, Asserted, Request, kind_of
+from schemas.message import DEFAULT_TENANT
 from schemas.times import rfc3339
 
 _LAST = (1 << 62) - 1  # ms: later than every span begins
@@ -175,6 +177,22 @@ class Asking:
         )
         return int(rows[0][0])
 
+    def tenants(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Of each identifier the tenants that know it: from a touch, or because somebody named it."""
+        sql = (
+            "SELECT DISTINCT tenant FROM ("
+            "SELECT tenant FROM identity_map WHERE identifier = {name: String}"
+            " OR has(span_contact, {id: String}) OR has(span_account, {id: String})"
+            " UNION ALL SELECT tenant FROM touchpoints WHERE {name: String} IN (identifier, account)"
+            ") ORDER BY tenant"
+        )
+        found = {}
+        for name in names:
+            kind, _, value = name.partition(":")
+            id_ = value if kind in ISSUED_KINDS else name  # no contact is called so
+            found[name] = [tenant for (tenant,) in self._rows(sql, name=name, id=id_)]
+        return found
+
     def answer(self, request: Request) -> Answer | None:
         """The answer to a request; None: there is none yet."""
         found = self._rows(
@@ -219,6 +237,42 @@ def pair_in_words(pair: Pair) -> Iterator[str]:
         yield f"  {group}"
     for obstacle in pair.obstacles if not pair.as_said else ():
         yield f"  does not hold: {obstacle}"
+
+
+def unseen_in_words(said: Asserted, known: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A line for each of the two that the tenant had never seen; `known`: the tenants that had, of each.
+
+    >>> said = Asserted("default", "1", "link", "contact_id:7", "email:x@typo.nl", 0, "steward")
+    >>> print(*unseen_in_words(said, {"contact_id:7": ["default"]}), sep="\\n")
+    nothing was ever seen of email:x@typo.nl; to take it back: journeys unlink contact_id:7 email:x@typo.nl
+    """
+    elsewhere = dict(elsewhere_in_words(said.tenant, (said.a, said.b), known))
+    back = f"journeys unlink {shlex.join((said.a, said.b))}"
+    if said.tenant != DEFAULT_TENANT:
+        back += f" --tenant {shlex.quote(said.tenant)}"
+    for name in (said.a, said.b):
+        if name in elsewhere:
+            yield elsewhere[name]
+        elif said.assertion == "link" and said.tenant not in known.get(name, ()):
+            yield f"nothing was ever seen of {name}; to take it back: {back}"
+
+
+def elsewhere_in_words(
+    tenant: str, names: Sequence[str], known: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, str]]:
+    """The identifiers that only other tenants know, and what to say of each.
+
+    >>> dict(elsewhere_in_words("default", ["user_id:7"], {"user_id:7": ["p"]}))
+    {'user_id:7': 'nothing was ever seen of user_id:7 in tenant default; tenant p knows it: add --tenant p'}
+    """
+    for name in names:
+        others = known.get(name, ())
+        if others and tenant not in others:
+            those = (
+                f"tenant {others[0]} knows it" if len(others) == 1 else f"tenants {', '.join(others)} know it"
+            )
+            add = " or ".join(f"--tenant {shlex.quote(other)}" for other in others)
+            yield name, f"nothing was ever seen of {name} in tenant {tenant}; {those}: add {add}"
 
 
 def _device_in_words(pair: Pair, device: str) -> Iterator[str]:

@@ -126,3 +126,20 @@ def test_a_person_their_touches_and_the_answer(client: Client, tenant: str) -> N
     insert(client, "privacy_results", tenant=tenant, request_id="pr-1", version=2, request="erase",
            result="done", counts={"identifiers": 3}, contact_ids=["c1"])  # fmt: skip
     assert asking.answer(request) == Answer("done", {"identifiers": 3}, ("c1",))
+
+
+def test_the_tenants_that_know_an_identifier(client: Client, tenant: str) -> None:
+    mapped(client, tenant, f"user_id:{tenant}", (0, f"c{tenant}", "a1"))
+    mapped(client, f"{tenant}2", f"user_id:{tenant}", (0, "", f"a{tenant}"))
+    touched(client, tenant, "1", f"anonymous_id:{tenant}", DAY)
+    touched(client, tenant, "2", "user_id:z", DAY, account=f"domain:{tenant}")
+    both = [tenant, f"{tenant}2"]
+    known = {
+        f"user_id:{tenant}": both,
+        f"anonymous_id:{tenant}": [tenant],
+        f"domain:{tenant}": [tenant],
+        f"journeys_contact_id:c{tenant}": [tenant],
+        f"journeys_account_id:a{tenant}": both[1:],
+        "user_id:nobody has seen it": [],
+    }
+    assert Asking(client).tenants(list(known)) == known

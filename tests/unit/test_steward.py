@@ -21,6 +21,7 @@ from streams.whereabouts import Answer, Group, Pair, Person, pair_in_words, requ
 AT = "2025-05-06T09:00:00Z"
 JANE = Group("c1", "Jane", ("contact_id:7", "email:j@acme.nl"))
 JOHN = Group("c2", "", ("email:john@acme.nl",))
+SEEN = {name: ["default"] for name in ("contact_id:7", "email:j@acme.nl", "email:john@acme.nl")}
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +152,11 @@ def test_embedded_a_link_is_a_line_of_a_run(world: World, tmp_path: Path) -> Non
     assert done.stdout.splitlines() == [
         "contact_id:7 and email:j@acme.nl are one contact",
         "  c1 (Jane): contact_id:7, email:j@acme.nl",
+        *(  # nothing is there yet
+            f"nothing was ever seen of {name}; to take it back:"
+            " journeys unlink contact_id:7 email:j@acme.nl --tenant w01"
+            for name in ("contact_id:7", "email:j@acme.nl")
+        ),
     ]
     [(topic, message)] = world.sent
     assert message.pop("event_id")
@@ -182,6 +188,7 @@ def test_each_statement_is_one_of_its_own(world: World, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("production")
 def test_configured_it_is_sent_and_waited_for(world: World) -> None:
     world.answers = {
+        "tenants": [SEEN],
         "has_heard": [False, False, True],
         "pair": [Pair(said(), JANE, JOHN), Pair(said(), JANE, JANE)],
     }
@@ -203,7 +210,7 @@ def test_a_data_directory_that_is_named_wins(world: World, tmp_path: Path) -> No
 @pytest.mark.usefixtures("production")
 def test_what_does_not_come_about_is_told_with_the_reason(world: World) -> None:
     why = "contact_id:7 and email:john@acme.nl, said people: kept apart by steward"
-    world.answers = {"has_heard": [True], "pair": [Pair(said(), JANE, JOHN, (why,))]}
+    world.answers = {"tenants": [SEEN], "has_heard": [True], "pair": [Pair(said(), JANE, JOHN, (why,))]}
     done = command("link", "contact_id:7", "john@acme.nl")
     assert done.exit_code == 0  # it was said, and it is kept
     assert done.stdout.splitlines() == [
@@ -217,15 +224,19 @@ def test_what_does_not_come_about_is_told_with_the_reason(world: World) -> None:
 
 @pytest.mark.usefixtures("production")
 def test_what_is_not_heard_in_time_fails(world: World) -> None:
-    world.answers = {"has_heard": [False]}
+    world.answers = {"tenants": [SEEN], "has_heard": [False]}
     done = command("link", "contact_id:7", "john@acme.nl")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "ClickHouse does not show it yet: `journeys status` shows what is behind" in done.stderr
     assert steward.SECONDS <= world.now < steward.SECONDS + 1
 
 
-def test_a_broker_that_does_not_answer_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("production")
+def test_a_broker_that_does_not_answer_is_told_in_one_line(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JOURNEYS_BROKER", "127.0.0.1:1")
+    world.answers = {"tenants": [SEEN]}
 
     def refuse(**_: Any) -> None:
         raise KafkaError("nobody is there")
@@ -257,11 +268,36 @@ def test_forget_says_what_was_done(world: World, tmp_path: Path) -> None:
 
 
 def test_forget_where_nothing_is_known_is_done_all_the_same(world: World, tmp_path: Path) -> None:
-    world.answers = {"answer": [Answer("not_found", {}, ())], "touches": [0]}  # nobody is asked before
+    answer = Answer("not_found", {}, ())
+    world.answers = {"answer": [answer], "touches": [0], "tenants": [{}]}  # nobody is asked before
     done = command("forget", "j@acme.nl", "--data-dir", tmp_path)
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[0] == "nothing is known of email:j@acme.nl"
+    first, *others = done.stdout.splitlines()
+    assert (first, len(others)) == ("nothing is known of email:j@acme.nl", 1)
     assert len(world.sent) == 1
+    world.answers["tenants"] = [{"email:j@acme.nl": ["p", "q"]}]
+    done = command("forget", "j@acme.nl", "--data-dir", tmp_path)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == (
+        "nothing was ever seen of email:j@acme.nl in tenant default; tenants p, q know it:"
+        " add --tenant p or --tenant q"
+    )
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("name", ["link", "unlink", "cannot-link"])
+def test_another_tenant_may_know_what_this_one_never_saw(world: World, name: str) -> None:
+    pair = Pair(said(name.replace("-", "_")), JANE, JANE if name == "link" else JOHN)
+    known = {"contact_id:7": ["default", "p"], "email:j@acme.nl": ["p"]}
+    world.answers = {"has_heard": [True], "pair": [pair], "tenants": [known]}
+    done = command(name, "contact_id:7", "j@acme.nl")
+    assert done.exit_code == 0
+    assert [line for line in done.stdout.splitlines() if "seen" in line] == [
+        "nothing was ever seen of email:j@acme.nl in tenant default; tenant p knows it: add --tenant p"
+    ]
+    world.answers["tenants"] = [known | {"email:j@acme.nl": []}]
+    told = command(name, "contact_id:7", "j@acme.nl").stdout
+    assert ("to take it back: journeys unlink contact_id:7 email:j@acme.nl\n" in told) is (name == "link")
 
 
 @pytest.mark.usefixtures("production")
