@@ -17,6 +17,7 @@ from schemas.internal import STRONG_KINDS, kind_of
 from schemas.keys import event_key, identifier_key
 from schemas.times import from_rfc3339
 from streams.core import Record
+from streams.identity.contacts import contact_id
 
 EVER: Final = 0  # ms; before everything, and what has no time of its own is dated so
 NEVER_ENDS: Final = (1 << 63) - 1
@@ -161,12 +162,35 @@ class Erased:
         known = self._identifiers.get(key)
         return known is not None and known.covers(at)
 
-    def names(self, key: int, contact: str, at: int | None = None) -> bool:
-        """Whether an output must not name the identifier; `at`: its event time, where it is of one time."""
-        known = self._identifiers.get(key)
-        return known is not None and (
-            known.gone or contact in known.contacts or (at is not None and known.covers(at))
+    def nameable(
+        self, tenant: str, names: Sequence[str], contact: str, at: int | None = None
+    ) -> tuple[list[str], list[int]]:
+        """The identifiers that an output may name beside the contact, and what stands for each.
+
+        `at`: its event time, where it is of one time. Of a contact that came to be after the erasure this may
+        be heard first, and later, from another partition, that something is known of its identifiers again.
+        """
+        keys = self.keys(tenant, names)
+        if not self._identifiers:
+            return list(names), keys
+        told = [(name, key, self._identifiers.get(key)) for name, key in zip(names, keys, strict=True)]
+        anew = any(
+            contact == contact_id(self._key_of, tenant, name, until - 1)
+            for name, _, known in told
+            if known is not None and known.gone
+            for _, until in known.periods
         )
+        pairs = [
+            (name, key)
+            for name, key, known in told
+            if known is None
+            or not (
+                (known.gone and not anew)
+                or contact in known.contacts
+                or (at is not None and known.covers(at))
+            )
+        ]
+        return [name for name, _ in pairs], [key for _, key in pairs]
 
     def person(self, account: str, at: int) -> bool:
         """Whether an output of that time must not tell the name of the account: it is an erased person's."""

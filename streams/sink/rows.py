@@ -248,7 +248,7 @@ class _Planner:
         identifiers: list[str] = []
         keys: list[int] = []
         if contact is not None:
-            identifiers, keys = self._nameable(event.tenant, contact.identifiers, contact.id, at)
+            identifiers, keys = erased.nameable(event.tenant, contact.identifiers, contact.id, at)
         caused_by, caused_keys = erased.causes(event.tenant, event.caused_by)
         return "journey_events", (
             event.tenant,
@@ -275,18 +275,6 @@ class _Planner:
             keys,
             caused_keys,
         )
-
-    def _nameable(
-        self, tenant: str, names: Sequence[str], contact: str, at: int | None = None
-    ) -> tuple[list[str], list[int]]:
-        """The identifiers that an output may name beside the contact, and what stands for each."""
-        keys = self._erased.keys(tenant, names)
-        pairs = [
-            (name, key)
-            for name, key in zip(names, keys, strict=True)
-            if not self._erased.names(key, contact, at)
-        ]
-        return [name for name, _ in pairs], [key for _, key in pairs]
 
     def _account(self, record: Record) -> tuple[str, Row] | None:
         if not record.value:
@@ -319,7 +307,7 @@ class _Planner:
         )
 
     def _member(self, tenant: str, m: Member) -> Row | None:
-        names, keys = self._nameable(tenant, m.identifiers, m.contact_id)
+        names, keys = self._erased.nameable(tenant, m.identifiers, m.contact_id)
         if m.identifiers and not names:
             return None
         name = m.name if len(names) == len(m.identifiers) else ""  # whose it is cannot be told

@@ -14,9 +14,11 @@ from schemas.identity import MapRow, Period, Span
 from schemas.internal import Asserted, Command, Evidence, Line, Outcome, Owner, Tick, Told, Touch
 from schemas.keys import erased_name, hasher
 from schemas.privacy import PrivacyResult
+from schemas.times import from_rfc3339
 from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
 from schemas.touchpoint import FACT_TYPES
 from streams.core import Record
+from streams.identity.contacts import contact_id
 from streams.sink.erased import Erased, short
 from streams.sink.rows import place, version_number
 from streams.sink.rows import plan as planned_of
@@ -265,6 +267,7 @@ def test_the_views_know_the_types_that_are_no_touch() -> None:
 AT = "2025-02-03T08:12:04.051Z"  # just after the touch
 JANE = "email:jane@acme.nl"
 JANES = short(key_of("acme", JANE))
+ANEW = contact_id(key_of, "acme", JANE, from_rfc3339(AT) - 1)  # who she is when she comes back
 
 
 def erasing(identifier: str = erased_name(key_of("acme", JANE)), contact: str | None = None) -> MapRow:
@@ -314,6 +317,8 @@ def test_map_rows_older_than_an_erasure_do_not_come_back() -> None:
     ("row", "contact", "at", "named"),
     [
         (erasing(), "c7", "2026-01-01T00:00:00Z", False),  # nothing later is known of her
+        (erasing(), ANEW, "2026-01-01T00:00:00Z", True),  # the map will tell that she came back
+        (erasing(), ANEW, "2025-01-01T00:00:00Z", False),
         (erasing(JANE), "c1", "2026-01-01T00:00:00Z", False),  # she came back, but as another contact
         (erasing(JANE), "c2", "2025-01-01T00:00:00Z", False),
         (erasing(JANE), "c2", "2026-01-01T00:00:00Z", True),
