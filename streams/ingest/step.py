@@ -5,7 +5,9 @@ keeps nothing but when it last told the time.
 """
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from typing_extensions import override
 from schemas import assertion, command, outcome, privacy, touchpoint
 from schemas.internal import PERSON, Command, Outcome, Owner, Tick, Told, Touch
 from schemas.keys import partition_of
-from schemas.message import DEFAULT_TENANT, ID_BYTES, RefusedError
+from schemas.message import DEFAULT_TENANT, ID_BYTES, RefusedError, show
 from schemas.topics import ASSERTIONS, CLOCK, COMMANDS, INPUTS, LINKS, OUTCOMES, PRIVACY, VALID
 from streams.core import Group, Member, Output, Record, Rows, Step, StepConfig, Version
 from streams.ingest import said as heard
@@ -46,6 +48,8 @@ class Clock(msgspec.Struct):
 
 
 _clock: Final = msgspec.json.Decoder(Clock).decode
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_INPUTS: Final = tuple(topic.name for topic in INPUTS)
 
 
 class Ingest(Step):
@@ -56,7 +60,7 @@ class Ingest(Step):
     """
 
     name = "ingest"
-    inputs = (*(topic.name for topic in INPUTS), CLOCK.name)
+    inputs = (*_INPUTS, CLOCK.name)
     stateful = False
 
     def __init__(self, config: StepConfig) -> None:
@@ -113,7 +117,12 @@ class Ingest(Step):
         if record.topic == COMMANDS.name:
             order = command.parse(value)
             return [self._decided(heard.command(order, *self._said(order, headers, latest)))]
-        return self._touched(touchpoint.parse(value), headers, latest)
+        try:
+            event = touchpoint.parse(value)
+        except RefusedError:
+            _check_topic(value)
+            raise
+        return self._touched(event, headers, latest)
 
     def _touched(self, event: touchpoint.Touchpoint, headers: Headers, latest: int) -> list[Output]:
         tenant = self._tenant(event.get("tenant"), headers)
@@ -172,6 +181,8 @@ class Ingest(Step):
         letter = dead_letter(record, refusal.reason, refusal.field, refusal.error, self._config.generation)
         cut = {"size": SIZE_HEADER, "sha256": SHA256_HEADER}
         given = dict(record.headers)
+        if self._trust_headers and (tenant := given.get(TENANT_HEADER)):  # whose it is; the body may not tell
+            letter = letter._replace(headers=(*letter.headers, ("tenant", tenant)))
         if not all(name in given for name in cut.values()):
             return letter
         own = tuple(header for header in letter.headers if header[0] not in cut)
@@ -190,6 +201,18 @@ def _trusted(header: bytes | None, said: str, name: str) -> str:
     if said and said != value:
         raise RefusedError("tenant_mismatch", name, f"the event says {said!r}, its header {value!r}")
     return value
+
+
+def _check_topic(value: bytes) -> None:
+    """Of a line for a topic that is no input the topic is to blame, not what a touchpoint would need."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        line = _object(value.removeprefix(BOM_UTF8))
+        if (
+            line.keys() == {"topic", "message"}
+            and (topic := msgspec.json.decode(line["topic"])) not in _INPUTS
+        ):
+            known = ", ".join(_INPUTS)
+            raise RefusedError("wrong_type", "topic", f"{show(topic)} is no input topic; send one of {known}")
 
 
 def _digest(made: Touch) -> int:

@@ -28,15 +28,17 @@ class Named(NamedTuple):
     at: int  # event time in ms; 0: none, or one that ClickHouse cannot keep
 
 
-def named(original: bytes, habits: Habits) -> Named:
+def named(original: bytes, habits: Habits, tenant: str = "") -> Named:
     """Read what can be read. Whatever looks like an e-mail address is one, wherever it stands.
+
+    `tenant`: whose the bytes are, where that is known.
 
     >>> named(b'{"occurred_at":"2025-01-01T00:00:00Z","identifiers":{"email":"Jane@acme.nl","phone', Habits())
     Named(tenant='default', identifiers=['email:jane@acme.nl'], at=1735689600000)
     """
     text = original.decode("utf-8", "replace")
     fields = {found[1]: _text(found[2]).strip() for found in reversed(list(_FIELD.finditer(text)))}
-    tenant = fields.get("tenant") or DEFAULT_TENANT
+    tenant = tenant or fields.get("tenant") or DEFAULT_TENANT
     spellings = [habits.spelling(tenant), habits.spelling(tenant, fields.get("source", ""))]
     found: dict[str, None] = {}
     for kind, value in _pairs(text):

@@ -338,7 +338,7 @@ class _Planner:
         """Without the headers that name the refused record, its own place does: nothing refused is lost."""
         told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
         original, error = record.value or b"", told.get("error", "")
-        whom = named(original, self._habits)
+        whom = named(original, self._habits, told.get("tenant", "").strip())
         keys = self._erased.keys(whom.tenant, whom.identifiers)
         if any(self._erased.touch(key, whom.at) for key in keys):
             original, error, keys = b"", ERASED, []

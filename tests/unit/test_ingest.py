@@ -530,6 +530,28 @@ def test_headers_are_not_believed_unless_settings_say_so() -> None:
     assert (made.tenant, made.source, made.rank) == ("a", "web", OTHER)
 
 
+@pytest.mark.parametrize("topic", ["nonsense", "touchpoints.valid", "a, b"])
+def test_a_line_for_a_topic_that_is_no_input_says_so(topic: str) -> None:
+    found = refusal(b"\xef\xbb\xbf" + json.dumps({"topic": topic, "message": {"event_id": "1"}}).encode())
+    assert (found["reason"], found["field"]) == ("wrong_type", "topic")
+    assert found["error"] == (
+        f"topic: {topic!r} is no input topic; send one of touchpoints, identity-assertions,"
+        " privacy-requests, lead-outcomes, account-commands"
+    )
+
+
+@pytest.mark.parametrize("more", [{"topic": "touchpoints"}, {"topic": "x", "type": "y"}, {}])
+def test_what_is_no_line_for_a_topic_is_refused_as_a_touchpoint(more: dict[str, str]) -> None:
+    assert refusal(json.dumps({"message": {}, **more}).encode())["field"] == "event_id"
+
+
+def test_a_dead_letter_names_the_tenant_that_a_trusted_header_names() -> None:
+    named = {"journeys_tenant": b"w01"}
+    assert refusal(text(source=""), ingest(trust_headers=True), **named)["tenant"] == "w01"
+    assert "tenant" not in refusal(text(source=""), ingest(trust_headers=True))
+    assert "tenant" not in refusal(text(source=""), **named)
+
+
 def test_trusted_headers_win() -> None:
     step = ingest(trust_headers=True)
     [output] = apply(step, record(text(), journeys_tenant=b"b", journeys_source=b"web"))

@@ -429,6 +429,14 @@ def test_refused_bytes_that_name_the_erased_are_gone(original: bytes) -> None:
     assert "jane" not in found["error"]
 
 
+def test_the_tenant_that_a_trusted_header_named_is_the_tenant_of_refused_bytes() -> None:
+    original = b'{"identifiers":{"email":"jane@acme.nl"}}'
+    for tenant, kept in ((b" acme ", False), (b"b", True)):
+        letter = record(DEAD.name, original, (("tenant", tenant),))
+        found = of(plan([letter], erased()), "dead_letters")
+        assert bool(found["original_base64"]) is kept
+
+
 def test_refused_bytes_dated_later_or_of_others_stay() -> None:
     later = b'{"tenant":"acme","occurred_at":"2025-03-01T00:00:00Z","identifiers":{"email":"jane@acme.nl"}}'
     other = b'{"tenant":"acme","identifiers":{"email":"joe@acme.nl"}}'
