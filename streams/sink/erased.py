@@ -153,9 +153,11 @@ class Erased:
         """What is known of an identifier."""
         return self._identifiers.get(key)
 
-    def forget_events(self, caused_keys: Iterable[int]) -> None:
-        """These events are erased."""
-        self._events.update(caused_keys)
+    def forget_events(self, caused_keys: Iterable[int]) -> set[int]:
+        """These events are erased; returns those that were not known to be."""
+        news = set(caused_keys) - self._events
+        self._events |= news
+        return news
 
     def touch(self, key: int, at: int) -> bool:
         """Whether a touch of the identifier at that time is erased."""

@@ -34,9 +34,12 @@ class Eraser:
             erasure = _erasure(row)
             if self._erased.learn(erasure) and fresh:
                 found.append(erasure)
-        self._erased.forget_events(key for (key,) in await self._ask(forgetting.KNOWN_EVENTS + only))
+        events = await self._ask(forgetting.KNOWN_EVENTS + only)
+        news = self._erased.forget_events(key for key, _ in events)
         self._loaded = True
-        await self.erase(found, await self._causes(found), [])
+        # Another sink may have removed the touches already, so that they do not tell which causes are erased.
+        causes = news & {key for key, fresh in events if fresh}
+        await self.erase(found, causes | await self._causes(found), [])
 
     async def learn(self, records: Iterable[Record]) -> tuple[list[Erasure], set[int]]:
         """The erasures that map rows tell of, and the keys of the events that go with them, all kept."""

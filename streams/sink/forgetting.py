@@ -56,7 +56,9 @@ KNOWN: Final = (
     "SELECT tenant, identifier_key, version, since, until, gone, keeps, contacts, person,"
     " kept_at > now() - INTERVAL 1 HOUR AS fresh FROM erasures FINAL"
 )
-KNOWN_EVENTS: Final = "SELECT DISTINCT caused_key FROM erased_touchpoints"
+KNOWN_EVENTS: Final = (
+    "SELECT DISTINCT caused_key, kept_at > now() - INTERVAL 1 HOUR AS fresh FROM erased_touchpoints"
+)
 FRESH: Final = " WHERE kept_at > now() - INTERVAL 1 HOUR"  # what another sink has just written
 
 

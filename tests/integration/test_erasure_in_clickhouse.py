@@ -283,6 +283,24 @@ def test_a_sink_hears_of_what_another_one_erased(at: Warehouse) -> None:
     assert at.rows("touchpoints", "event_id, strong") == [("b1", [BOB])]
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_sink_takes_out_the_causes_that_another_one_erased(at: Warehouse, loaded: bool) -> None:
+    other = Warehouse(at.dsn, at.tenant)
+    if loaded:
+        asyncio.run(other.writer.refresh())
+    at.feed(*life(at)[:1], *erasure(at))
+    stage = StageEntered("awareness", BEFORE, ["j1", "b1"], False)
+    journeys = [JourneyRow(1, BEFORE, None, "", [stage])]
+    other.feed(
+        at.event("member", "1", AFTER, 1, caused_by=["j1", "b1"]), at.profile(1, [], journeys=journeys)
+    )
+    assert at.rows("journey_events", "caused_by") == [(["j1", "b1"],)]
+    for _ in range(2):
+        asyncio.run(other.writer.refresh())
+        assert at.rows("journey_events", "caused_by") == [(["b1"],)]
+        assert at.rows("accounts", "journeys[1].stages[1].caused_by") == [(["b1"],)]
+
+
 def refused(at: Warehouse, event_id: str, generation: int) -> Record:
     key = event_key(key_of, at.tenant, "web", event_id)
     headers = deadletter.headers(
