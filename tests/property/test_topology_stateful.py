@@ -24,7 +24,7 @@ from schemas.times import DAY_MS, rfc3339
 from streams.core import Output, Step
 from streams.fragments.step import Fragments
 from streams.identity import resolver
-from tests.simulation import broken, checks, topology
+from tests.simulation import builds, checks, topology
 from tests.simulation.bus import Bus
 from tests.simulation.people import BEGIN_MS, Line, clear, erased
 from tests.simulation.said import Assertion, Request, said
@@ -260,7 +260,7 @@ def test_many_more_runs(block: int) -> None:
 
 
 class NotRestated(Topology):
-    steps = tuple(broken.NotRestated if step is Fragments else step for step in topology.STEPS)
+    steps = tuple(builds.NotRestated if step is Fragments else step for step in topology.STEPS)
 
 
 class OwesNothing(Topology):
