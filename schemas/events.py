@@ -11,8 +11,8 @@
 | `champion` | `<contact>/<period>` | `champion_moved` | `from_account` |
 | `contact_change` | `<from>` | `contact_merged` | `from`, `into` |
 | `contact_change` | `<from>/<into>` | `contact_split` | `from`, `into` |
-| `account_change` | the other account | `account_merged` | `from`, `into`, `journeys`, `until` |
-| `account_change` | the other account | `account_split` | `from`, `into`, `keys` |
+| `account_change` | `<from>` | `account_merged` | `from`, `into`, `journeys`, `until` |
+| `account_change` | `<from>/<into>` | `account_split` | `from`, `into`, `keys` |
 
 `<n>` is the journey's number in the account; `was` and `now`, of a correction, are times or null;
 `occurred_at` of an event with `retracted` is the time that no longer holds.

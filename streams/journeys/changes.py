@@ -105,5 +105,6 @@ def _split(ledger: Ledger, shown: AccountProfile, gone: Iterable[Snapshot], at: 
     changes = []
     for successor, moved in sorted(keys.items()):
         details = {"from": ledger.account, "into": successor, "keys": sorted(moved)}
-        changes.append(Holding(ACCOUNT_CHANGE, successor, "account_split", at, "", "", details=details))
+        key = f"{ledger.account}/{successor}"
+        changes.append(Holding(ACCOUNT_CHANGE, key, "account_split", at, "", "", details=details))
     return changes

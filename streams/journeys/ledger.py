@@ -193,7 +193,7 @@ def settle(
         if former is not None and _still(former, holding):
             kept.append(former)
         else:
-            if kind == CONTACT_CHANGE:
+            if kind == CONTACT_CHANGE or holding.type == "account_merged":
                 before.pop((kind, _opposite(holding)), None)
             told.append(_say(ledger, former, holding, making, here))
     for former in before.values():
@@ -305,12 +305,14 @@ def _number(said: Said) -> int:
 def _opposite(change: Holding) -> str:
     """The key of the merge or split that this split or merge undoes.
 
-    >>> _opposite(Holding(CONTACT_CHANGE, "c1", "contact_merged", 0, "", "c2"))
+    >>> change = {"from": "c1", "into": "c2"}
+    >>> _opposite(Holding(CONTACT_CHANGE, "c1", "contact_merged", 0, "", "c2", details=change))
     'c2/c1'
-    >>> _opposite(Holding(CONTACT_CHANGE, "c2/c1", "contact_split", 0, "", "c1"))
-    'c1'
+    >>> _opposite(Holding(CONTACT_CHANGE, "c1/c2", "contact_split", 0, "", "c2", details=change))
+    'c2'
     """
-    return change.contact if "/" in change.key else f"{change.contact}/{change.key}"
+    told = change.details or {}
+    return told["into"] if "/" in change.key else f"{told['into']}/{told['from']}"
 
 
 def _telling(said: Said) -> tuple[bool, bool, int, int, str]:

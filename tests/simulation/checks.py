@@ -323,7 +323,7 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
                 yield f"events: {account} does not tell {one}"
         if sum(one.kind == "journey" for one in all_wanted) <= 1:  # of several the numbers may shift
             again = [one for version, one in given if anew.get((account, one), version) > version]
-            for one in again:
+            for one in set(again) & set(all_wanted):
                 yield f"events: {account} tells again what was told before it became part of it: {one}"
     for account, all_found in found.items():
         if account in gone and account not in wanted:

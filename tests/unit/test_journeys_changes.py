@@ -96,7 +96,7 @@ def test_a_key_that_moves_on_is_split_off_and_one_that_ends_is_not():
     domain, other = gone(DOMAIN, 2), gone("vat_number:NL1", 2)
     domain.successors = ["aother"]
     details = {"from": ACCOUNT, "into": "aother", "keys": [DOMAIN]}
-    assert changes(given, domain, other) == [("account_split", "aother", details)]
+    assert changes(given, domain, other) == [("account_split", f"{ACCOUNT}/aother", details)]
     again = gone(DOMAIN, 3)
     again.successors = ["aother"]
     assert changes(given, again) == []

@@ -310,6 +310,21 @@ def test_what_an_account_passes_on_later_is_known_beside_what_it_told_itself():
     assert sorted(merged) == [PERSON, "athird"]
 
 
+def test_an_account_of_which_one_part_comes_and_to_which_another_one_goes_at_once_is_told_of_in_both():
+    given = Driven()
+    brams = touch(START + 2 * DAY)
+    given.feed(at(OTHER, fragment(JANE, of("cjane", *JANES))))
+    given.feed(at(FIRM, fragment(BRAM, of("cbram", brams))), at(FIRM, fragment(DOMAIN)))
+    given.drain()
+    first = given.feed(*moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=2))
+    second = given.feed(*moved(DOMAIN, FIRM, OTHER, seq=2))
+    deliver(given, first)
+    deliver(given, second)
+    sent = given.drain()
+    assert only(sent, "account_merged")["natural_key"] == OTHER
+    assert only(sent, "account_split")["natural_key"] == f"{FIRM}/{OTHER}"
+
+
 def test_an_account_that_comes_back_takes_back_what_does_not_hold_any_more():
     given = published()
     deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
