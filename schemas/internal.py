@@ -262,7 +262,8 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     """The touches of a fragment that belong to one contact (empty: to the account only) in one account.
 
     `since` and `until` bound the employment they fall in (None: open); they repeat a span of the map.
-    `came_from` is the account of the same contact in the span before, where that is another one; else empty.
+    `came_from` is the account at which the contact was employed in the span before, where that is another
+    one; else empty. Strong identifiers tell it.
     """
 
     contact: str

@@ -1,5 +1,6 @@
 """Weak identifiers that belong to nobody are forgotten 120 days after anything was last said of them."""
 
+from collections.abc import Container
 from typing import Final
 
 from schemas.internal import WEAK_KINDS, kind_of
@@ -37,8 +38,12 @@ class Idle:
         brief = row.brief(value)
         self.note(group, brief.identifier, brief.last)
 
-    def forget(self, rows: Rows, clock: int) -> None:
-        """Delete the rows whose day has come; where erasures are to be remembered, all but those."""
+    def forget(self, rows: Rows, clock: int, heard: Container[Group]) -> None:
+        """Delete the rows whose day has come; where erasures are to be remembered, all but those.
+
+        Rows that this batch spoke of (`heard`) wait for the next midnight: what they owe is sent after the
+        rows are written, and if a crash comes between, they must still be there to send it.
+        """
         today = clock // DAY_MS
         if today <= self._today:
             return
@@ -49,7 +54,7 @@ class Idle:
                 fragment = None if value is None else row.decode(value)
                 if fragment is None or fragment.last is None or snapshots(fragment):
                     continue
-                if _day(fragment.last) > today:
+                if _day(fragment.last) > today or group in heard:
                     self.note(group, fragment.identifier, fragment.last)
                 elif (kept := _remains(fragment)) is not None:
                     rows.put(group, b"", row.encode(kept))

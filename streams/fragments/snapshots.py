@@ -4,7 +4,7 @@ from bisect import bisect_right
 
 from schemas.internal import ISSUED_KINDS, Mini, Part, Snapshot, kind_of
 from streams.fragments.moves import name_predecessors
-from streams.fragments.row import Fragment, Left, MapState, SpanRow
+from streams.fragments.row import Fragment, Left, MapState, SpanRow, is_strong
 
 
 def counted(touches: list[Mini]) -> list[Mini]:
@@ -52,7 +52,7 @@ def _standing(row: Fragment, mapped: MapState, touches: list[Mini]) -> dict[str,
     for index, span in enumerate(spans):
         if span.account is not None:
             part = _part(spans, index)
-            part.came_from = _came_from(spans, index)
+            part.came_from = _came_from(row, spans, index)
             parts.setdefault(span.account, {})[index] = part
     starts = [-(1 << 62) if span.since is None else span.since for span in spans]
     homes = [*(span.account for span in spans), None]  # the last one: before the first span
@@ -86,14 +86,20 @@ def _part(spans: list[SpanRow], index: int) -> Part:
     return Part(spans[index].contact or "", spans[index].since, until, [])
 
 
-def _came_from(spans: list[SpanRow], index: int) -> str:
-    """The account of the contact of a span in its span before, where that is another one."""
-    span = spans[index]
-    if span.contact is not None:
-        for before in reversed(spans[:index]):
-            if before.contact == span.contact:
-                return before.account if before.account and before.account != span.account else ""
-    return ""
+def _came_from(row: Fragment, spans: list[SpanRow], index: int) -> str:
+    """Where the contact of a strong identifier was employed in the span before, if elsewhere; else empty.
+
+    Spans of a strong identifier begin with employments; the first one, since ever, may be of the mail domain
+    alone. That somebody was employed in it is known to the fragment that told the first employment.
+    """
+    if not index or not is_strong(row.identifier):
+        return ""
+    span, before = spans[index], spans[index - 1]
+    begun = before.since
+    if begun is None and row.claims:
+        begun = row.claims[0][0]
+    employed = begun is not None and span.since is not None and begun < span.since
+    return before.account or "" if employed and before.account != span.account else ""
 
 
 def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:

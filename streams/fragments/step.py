@@ -1,6 +1,6 @@
 """The step FRAGMENTS: one row per identifier; statements to IDENTITY, snapshots to JOURNEYS, the clock on."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 
@@ -77,7 +77,7 @@ class Fragments:
         for group, (tenant, identifier, maps, messages) in batch.items():
             outputs += self._update(rows, group, Fragment(tenant, identifier), maps, messages, version)
         if ticks:
-            outputs += self._tick(rows, ticks)
+            outputs += self._tick(rows, ticks, batch.keys())
         return outputs
 
     def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
@@ -193,7 +193,7 @@ class Fragments:
         key = self._key_of(snapshot.tenant, "account", snapshot.account)
         return Output(SNAPSHOTS.name, partition_of(key, self._config.partitions), key, _encode(snapshot))
 
-    def _tick(self, rows: Rows, ticks: list[Tick]) -> list[Output]:
+    def _tick(self, rows: Rows, ticks: list[Tick], heard_of: Container[Group]) -> list[Output]:
         before = rows.get(self._clock)
         heard = clock.Clock() if before is None else clock.decode(before)
         stood = heard.reached(self._config.partitions)
@@ -205,7 +205,7 @@ class Fragments:
         reached = heard.reached(self._config.partitions)
         if reached is None or reached == stood:
             return []
-        self._idle.forget(rows, reached[0])
+        self._idle.forget(rows, reached[0], heard_of)
         return self._ticks(heard)
 
     def _ticks(self, heard: clock.Clock) -> list[Output]:

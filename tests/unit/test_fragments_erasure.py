@@ -362,6 +362,15 @@ def test_what_belongs_to_somebody_or_is_strong_is_kept_and_looked_at_once_it_is_
     assert len(list(driven.rows.groups())) == 3
 
 
+def test_a_row_that_owes_a_withdrawal_outlives_the_batch_that_made_it_necessary(driven: Driven) -> None:
+    driven.take(touch(COOKIE), mapped(COOKIE, (None, "c1", "a1")))
+    driven.take(mapped(COOKIE, (None, None, None), seq=2), *ticks(START + 2 * IDLE))
+    driven.recall(COOKIE)  # as after a crash between rows and outputs
+    assert driven.snapshots["a1"].withdrawn
+    driven.take(*ticks(START + 2 * IDLE + DAY_MS))
+    assert driven.rows.get(KEY_OF("t", COOKIE)) is None
+
+
 def test_a_touch_that_names_its_account_keeps_a_cookie_of_nobody(driven: Driven) -> None:
     driven.take(touch(COOKIE, account=ACME), mapped(COOKIE, (None, None, None), domain__acme_dot_nl="a1"))
     driven.take(*ticks(START + 2 * IDLE))

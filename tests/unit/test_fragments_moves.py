@@ -5,17 +5,23 @@ from typing import Any
 import pytest
 
 from schemas.identity import MapRow, Span
-from schemas.internal import Asserted, Command, Link, Outcome, Seen
+from schemas.internal import Asserted, Command, Link, Outcome, Owner, Seen, Touch
 from schemas.times import DAY_MS, rfc3339
 from streams.fragments import row
 from tests.unit.fragments_driven import ACME, COOKIE, JANE, KEY_OF, START, Driven, mapped, told, touch
 
 CRM = "contact_id:1"
+CRM_RANK = 1
 
 
 @pytest.fixture
 def driven() -> Driven:
     return Driven()
+
+
+def employed(at: int, account: str) -> Touch:
+    """The CRM says where Jane works, `at` ms after the start."""
+    return touch(event_id=f"p{at}", at=START + at, type="profile_updated", account=account, rank=CRM_RANK)
 
 
 def moves(driven: Driven) -> dict[str, tuple[list[str], dict[str, bytes]]]:
@@ -46,24 +52,42 @@ def test_back_again_and_on_the_way_of_each_move_is_named(driven: Driven) -> None
 
 
 def test_a_part_that_moves_is_no_withdrawal_and_tells_where_its_contact_came_from(driven: Driven) -> None:
-    driven.take(touch(), touch(event_id="e2", at=START + 20), mapped(JANE, (None, "c1", "a1")))
+    driven.take(touch(), touch(event_id="e2", at=START + 20), employed(0, ACME))
+    driven.take(mapped(JANE, (None, "c1", "a1")))
     driven.take(mapped(JANE, (None, "c1", "a1"), (START + 10, "c1", "a2"), seq=2))
     assert moves(driven) == {"a1": ([], {}), "a2": ([], {})}
     assert [part.came_from for part in driven.snapshots["a1"].parts] == [""]
     assert [part.came_from for part in driven.snapshots["a2"].parts] == ["a1"]
 
 
-def test_a_contact_came_from_its_own_span_before_on_a_device_of_several(driven: Driven) -> None:
-    spans = [(None, "cj", "a1"), (START, "cm", "a1"), (START + 5, "cj", "a2"), (START + 9, None, None)]
-    driven.take(touch(COOKIE), mapped(COOKIE, *spans, (START + 10, "cj", "a2"), (START + 20, "cm", "a2")))
-    assert [part.came_from for part in driven.snapshots["a1"].parts] == ["", ""]
-    assert [part.came_from for part in driven.snapshots["a2"].parts] == ["a1", "", "a1"]
+def test_nobody_came_from_where_only_the_mail_domain_had_placed_him(driven: Driven) -> None:
+    spans = [(None, "c1", "new"), (START, "c1", "old"), (START + 9, "c1", "new")]
+    driven.take(touch(), mapped(JANE, *spans))
+    assert [part.came_from for part in driven.snapshots["old"].parts] == [""]
+    assert [part.came_from for part in driven.snapshots["new"].parts] == ["", "old"]
+
+
+def test_an_employment_in_the_first_span_is_one_to_come_from_where_it_was_told(driven: Driven) -> None:
+    driven.take(touch(), mapped(JANE, (None, "c1", "a1"), (START + 9, "c1", "a2")))
+    assert [part.came_from for part in driven.snapshots["a2"].parts] == [""]
+    driven.take(employed(9, "domain:bolt.nl"))  # the first one, with which the span begins
+    assert driven.snapshots == {}
+    driven.take(employed(5, ACME))
+    assert [part.came_from for part in driven.snapshots["a2"].parts] == ["a1"]
+
+
+def test_what_a_device_was_before_is_no_employment(driven: Driven) -> None:
+    spans = [(None, "cj", "a1"), (START, "cm", "a1"), (START + 5, "cj", "a2")]
+    driven.take(touch(COOKIE), Owner("t", COOKIE, JANE, START), mapped(COOKIE, *spans))
+    assert [part.came_from for part in driven.snapshots["a2"].parts] == [""]
 
 
 def test_a_visit_to_a_client_is_no_move(driven: Driven) -> None:
     named = {"domain__acme_dot_nl": "a9"}
     spans = [(None, "c1", "a1"), (START, "c1", "a2")]
-    driven.take(touch(at=START + 1, account=ACME), mapped(JANE, *spans, **named))
+    driven.take(
+        employed(-9, "domain:bolt.nl"), touch(at=START + 1, account=ACME), mapped(JANE, *spans, **named)
+    )
     assert [part.came_from for part in driven.snapshots["a9"].parts] == [""]
     assert [part.came_from for part in driven.snapshots["a2"].parts] == ["a1"]
 
