@@ -39,3 +39,4 @@ class MapRow(msgspec.Struct, omit_defaults=True):
     forgotten: dict[
         str, str
     ] = {}  # key (hex) of an erased identifier it was seen with -> until when, included
+    every: bool = False  # people spoke of this device: every assertion of an owner counts

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas.identity import MapRow
-from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, Fact, Mini, kind_of
+from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Fact, Mini, kind_of
 from schemas.times import DAY_MS, from_rfc3339
 from streams.fragments.thinning import Ladder, Level, thin
 
@@ -63,6 +63,7 @@ class MapState(msgspec.Struct, array_like=True, gc=False, frozen=True):
     places: dict[str, str] = {}  # domains of the contact's own firm addresses -> account id
     erased: list[PeriodRow] = []
     forgotten: dict[str, int] = {}  # key (hex) of an erased identifier -> until when (ms), included
+    every: bool = False  # people spoke of this device: all its owners are stated
 
 
 class Left(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -128,6 +129,13 @@ def is_account(identifier: str) -> bool:
     return kind_of(identifier) in ACCOUNT_KINDS
 
 
+def is_bare(row: Fragment) -> bool:
+    """Whether of a device nothing is left but that erased persons owned it, and its word on consent."""
+    is_weak = kind_of(row.identifier) in WEAK_KINDS or row.identifier.startswith("#")
+    owned = bool(row.claims) and all(value.startswith("#") for _, value, _, _ in row.claims)
+    return is_weak and owned and not (row.touches or row.named)
+
+
 def map_state(row: MapRow) -> MapState:
     """A map row with its times in ms; ValueError for a bad time."""
     return MapState(
@@ -137,6 +145,7 @@ def map_state(row: MapRow) -> MapState:
         row.places,
         [(_ms(period.since), _ms(period.until)) for period in row.erased],
         {key: from_rfc3339(until) for key, until in row.forgotten.items()},
+        row.every,
     )
 
 

@@ -90,9 +90,10 @@ def statements(row: Fragment) -> list[Statement]:
             for at, account, source, rank in moments(row.claims)
         ]
     else:
+        every = row.mapped is not None and row.mapped.every
         said += [
             Owns(tenant, identifier, strong, at)
-            for at, strong, _, _ in moments(row.claims)
+            for at, strong, _, _ in (row.claims if every else moments(row.claims))
             if not strong.startswith("#")  # an erased owner: IDENTITY keeps what it was told of him
         ]
     return said

@@ -23,6 +23,7 @@ from schemas.internal import (
     Touch,
     kind_of,
 )
+from schemas.keys import erased_name, identifier_key
 from schemas.times import DAY_MS
 from schemas.touchpoint import FACT_TYPES
 from streams.fragments import erasure
@@ -83,6 +84,8 @@ class Update:
         if known is not None and state.version <= known.version:
             return
         row.mapped = state
+        if state.every and not (known and known.every):
+            self.stated = True  # owners that had said nothing new
         self._named_by_map = said.identifier
         if not said.identifier.startswith("#"):
             row.identifier = said.identifier
@@ -183,6 +186,8 @@ class Update:
         if floor is not None and (row.last is None or row.last < floor):  # nothing is left
             row.last = None
             row.identifier = self._named_by_map or row.identifier
+        elif self._erasure is not None and rows.is_bare(row):  # only who is erased had the device
+            row.identifier = erased_name(identifier_key(self._key_of, row.tenant, row.identifier))
 
     def _settle_touches(self) -> None:
         row = self.row

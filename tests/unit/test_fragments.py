@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.identity import MapRow
 from schemas.internal import Employed, Fact, Link, Named, Owner, Owns, Seen, Tick, Touch
 from schemas.times import DAY_MS
 from streams.core import Record
@@ -198,6 +199,22 @@ def test_contradicting_owners_of_one_moment_are_all_told(driven: Driven) -> None
     driven.take(Owner("t", COOKIE, b, 30), Owner("t", COOKIE, b, 40))
     driven.take(Owner("t", COOKIE, a, 40))  # also after a moment with the same contradiction
     assert driven.stated == [Owns("t", COOKIE, a, 40)]
+
+
+def test_of_a_device_that_people_spoke_of_every_owner_is_stated(driven: Driven) -> None:
+    def said(seq: int, every: bool) -> MapRow:
+        map_row = mapped(COOKIE, (None, "c1", "a1"), seq=seq)
+        map_row.every = every
+        return map_row
+
+    driven.take(said(1, every=False), *(Owner("t", COOKIE, JANE, at) for at in (10, 20, 30)))
+    assert driven.stated == [Owns("t", COOKIE, JANE, 10)]
+    driven.take(said(2, every=True))
+    assert driven.stated == [Owns("t", COOKIE, JANE, 20), Owns("t", COOKIE, JANE, 30)]
+    driven.take(said(3, every=True), Owner("t", COOKIE, JANE, 25))
+    assert driven.stated == [Owns("t", COOKIE, JANE, 25)]
+    driven.recall(COOKIE)
+    assert driven.stated == [Owns("t", COOKIE, JANE, at) for at in (10, 20, 25, 30)]
 
 
 def test_employments_told_by_different_sources_do_not_end_each_other() -> None:
