@@ -6,7 +6,7 @@ group*, and whatever is dated up to T and names one of them. Of them only keys, 
 dated up to T and comes later is passed over; a link among it may enlarge the group.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from schemas.internal import ISSUED_KINDS, STRONG_KINDS, WEAK_KINDS, Link, Request, kind_of
 from schemas.keys import erased_name
@@ -15,7 +15,18 @@ from streams.identity.contacts import contact_id
 from streams.identity.evidence import PEOPLE
 from streams.identity.issued import Issued, gives, in_spans, names
 from streams.identity.requests import ERASE, Asked, ErasedGroup, Register
-from streams.identity.rows import CANNOT_LINK, LINK, NEVER, Row, Word, add_link, erasure, is_erased, standing
+from streams.identity.rows import (
+    CANNOT_LINK,
+    LINK,
+    NEVER,
+    Row,
+    Word,
+    add_link,
+    erasure,
+    is_erased,
+    standing,
+    weak_kind,
+)
 from streams.identity.spans import NOBODY, Person, Span
 from streams.identity.table import Table
 
@@ -34,10 +45,19 @@ class Erasures:
     # Requests
 
     def request(self, said: Request) -> None:
-        """Erase, or find, what belongs to what it names; repeated it says nothing."""
-        if self._register.asked(said.event_id) is None:
-            self._register.hear(Asked(said.tenant, said.event_id, said.request, said.at))
-            for name in said.identifiers:
+        """Erase, or find, what belongs to what it names; repeated it says nothing.
+
+        What several requests of one event id ask for adds up.
+        """
+        asked = self._register.asked(said.event_id)
+        if asked is None:
+            asked = self._register.hear(Asked(said.tenant, said.event_id, said.request, said.at))
+        for name in said.identifiers:
+            heard = self._table.names.key_of(said.tenant, "asked", said.request, str(said.at), name)
+            if heard not in asked.heard:
+                asked.heard.append(heard)
+                asked.at = max(asked.at, said.at)
+                asked.request = min(asked.request, said.request)  # `erase` before `export`
                 self.ask(said, name)
 
     def ask(self, said: Request, name: str) -> None:
@@ -50,30 +70,33 @@ class Erasures:
         if asked is None or kind_of(identifier) not in (*STRONG_KINDS, *WEAK_KINDS):
             return
         if said.request != ERASE:
-            self._find(asked, identifier)
+            self._find(asked, identifier, said.at)
             return
-        group = self._group(identifier, asked)
+        group = self._group(identifier, said)
         if asked.event_id not in group.requests:
             group.requests.append(asked.event_id)
             asked.groups.append(group.key)
         self._enlarged.add(group.key)
 
-    def _find(self, asked: Asked, identifier: str) -> None:
-        members = self._together(identifier, asked.at)
+    def _find(self, asked: Asked, identifier: str, at: int) -> None:
+        members = self._together(identifier, at)
         asked.found = sorted({*asked.found, *map(self._key, members)})
-        asked.identifiers = len(asked.found)
-        asked.devices = len(self._devices(self._table.row_by(key).identifier for key in asked.found))
+        rows = {key: self._table.row_by(key) for key in asked.found}
+        devices = {key for key, row in rows.items() if weak_kind(row)}
+        asked.identifiers = len(asked.found) - len(devices)
+        asked.devices = len(devices | self._devices([row.identifier for row in rows.values()]))
         if members and kind_of(identifier) in STRONG_KINDS:
             canonical = self._table.row(self._table.canonical(members))
             asked.contact_ids = sorted({*asked.contact_ids, gives(self._table.names.key_of, canonical)})
 
-    def _group(self, identifier: str, asked: Asked) -> ErasedGroup:
+    def _group(self, identifier: str, asked: Request) -> ErasedGroup:
         """The erased group of an identifier at the time of a request, a new one if need be."""
         row = self._table.find(identifier)
         if row is not None and row.erasure is not None and (grave := row.erasure.grave(asked.at)):
             return self._register.group(grave)
         tenant = self._table.tenant
-        key = self._table.names.key_of(tenant, "erased", asked.event_id, self._key(identifier).hex())
+        parts = asked.event_id, str(asked.at), self._key(identifier).hex()
+        key = self._table.names.key_of(tenant, "erased", *parts)
         group = self._register.open(ErasedGroup(tenant, key, asked.at))
         self._enlarge(group, self._together(identifier, asked.at) or [identifier])
         return group
@@ -159,7 +182,7 @@ class Erasures:
 
     def _take_out(self, row: Row, group: ErasedGroup, members: Collection[str]) -> None:
         name, key, until = row.identifier, self._key(row.identifier), group.until
-        weak = kind_of(name) in WEAK_KINDS
+        weak = group.members[key] in WEAK_KINDS
         self._bury_ids(row, group)
         kept = erasure(row)
         kept.graves = sorted([*kept.graves, (until, group.key)])
@@ -273,6 +296,7 @@ class Erasures:
                 row.words[strong] = after
             if gone or len(after) < len(words):
                 self._table.touch(weak)
+                self._table.published.add(weak)  # it may be that people speak of it no more
             if gone or said:
                 self._left_behind(row, strong, until)
             later += [*left, *(word.at for word in after)]
@@ -290,11 +314,28 @@ class Erasures:
         """A device was an erased person's up to then."""
         key = self._key(strong)
         forgotten = erasure(weak).forgotten
+        if not weak.identifier.startswith(ERASED):
+            erasure(weak).kind = kind_of(weak.identifier)
         if forgotten.get(key, -NEVER) < until:
             forgotten[key] = until
             self._table.touch(weak.identifier)
             self._table.published.add(weak.identifier)
         self._table.index.add(erased_name(key), weak.identifier)
+
+    def rename(self, identifier: str) -> None:
+        """A device that only erased persons are known to have owned has no name; else it is called so."""
+        row = self._table.row(identifier)
+        owners = (*row.owners, *row.words)
+        living = row.accounts or not all(one.startswith(ERASED) for one in owners)
+        nameless = row.seen == NEVER or (bool(owners) and not living)
+        plain = identifier if row.identifier.startswith(ERASED) else row.identifier
+        name = erased_name(self._key(identifier)) if nameless else plain
+        had = ERASED if identifier in self._table.nameless else row.identifier
+        if name != row.identifier:
+            self._table.rename(row, name)
+        if name[0] != had[0]:
+            self._table.changed.add(name)
+            self._table.published.add(name)
 
     def person(self, name: str) -> Person:
         """Who an erased owner is: one person with its group, at no account."""
@@ -342,11 +383,13 @@ class Erasures:
     def _answer(self, asked: Asked) -> None:
         groups = [self._register.group(key) for key in asked.groups]
         known = [group for group in groups if group.first is not None]
-        asked.identifiers = sum(len(group.members) for group in known)
+        members = [one for group in known for one in group.members.items()]
+        devices = {key for key, kind in members if kind in WEAK_KINDS}
+        asked.identifiers = sum(kind not in WEAK_KINDS for _, kind in members)
         asked.contact_ids = sorted({one.first[2] for one in known if one.first is not None and one.first[2]})
-        asked.devices = len(self._devices(erased_name(key) for group in known for key in group.members))
+        asked.devices = len(devices | self._devices([erased_name(key) for key, _ in members]))
 
-    def _devices(self, owners: Iterator[str] | Collection[str]) -> set[bytes]:
+    def _devices(self, owners: Collection[str]) -> set[bytes]:
         found = ((owner, weak) for owner in owners for weak in self._table.dependants(owner))
         return {
             self._key(weak)

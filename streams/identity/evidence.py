@@ -7,9 +7,9 @@ the larger end does; where neither keeps it, IDENTITY tells each time it hears i
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.internal import STEWARD, WEAK_KINDS, Evidence, kind_of
+from schemas.internal import STEWARD, Evidence
 from streams.identity.resolver import in_words
-from streams.identity.rows import HELD, LINK, UNLINK, Row, standing
+from streams.identity.rows import HELD, LINK, UNLINK, Row, standing, weak_kind
 
 PEOPLE: Final = "people"  # the source of what people say
 INERT: Final = "one of the two has too many partners at this rank of trust"  # whichever it is, or both
@@ -36,7 +36,7 @@ def fared(row: Row, partner: str, version: bytes) -> Iterator[Evidence]:
             yield Evidence(row.tenant, a, b, source, rank, at, "inert", INERT, version)
         elif smaller:
             yield Evidence(row.tenant, a, b, source, rank, at, state, reason, version)
-    if not smaller or kind_of(row.identifier) in WEAK_KINDS:
+    if not smaller or weak_kind(row):
         return
     linked = [one.at for one in row.words.get(partner, ()) if one.what == LINK]
     if linked:

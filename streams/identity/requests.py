@@ -61,10 +61,11 @@ class Asked(msgspec.Struct, array_like=True):
     devices: int = 0
     contact_ids: list[str] = []
     emitted: int = 0  # when that was found (ms, wall time)
+    heard: list[bytes] = []  # what was asked for: hashes of request, time, name
 
     def result(self, key_of: KeyOf, version: Version) -> PrivacyResult:
         """The public answer."""
-        done = self.identifiers > 0
+        done = self.identifiers + self.devices > 0
         found = (str(self.identifiers), str(self.devices), *self.contact_ids)
         return PrivacyResult(
             id=key_of(self.tenant, self.event_id, "privacy_result", *found).hex(),

@@ -68,6 +68,7 @@ class Erasure(msgspec.Struct, array_like=True, gc=False):
     inert: int = 0  # bit n: its erased links of trust rank n were inert
     forgotten: dict[bytes, int] = {}  # key of an erased identifier that is not one with it -> up to when (ms)
     periods: list[tuple[int | None, int]] = []  # weak: (from, to before; ms) when it was an erased person's
+    kind: str = ""  # weak: its kind, once it was an erased person's: its name may be gone
 
     @property
     def until(self) -> int | None:
@@ -151,6 +152,14 @@ def erasure(row: Row) -> Erasure:
     if row.erasure is None:
         row.erasure = Erasure()
     return row.erasure
+
+
+def weak_kind(row: Row) -> str:
+    """The kind of a weak identifier, also of one that has no name any more; empty: it is no such one."""
+    kind = kind_of(row.identifier)
+    if kind in WEAK_KINDS:
+        return kind
+    return row.erasure.kind if row.erasure is not None else ""
 
 
 def said_first(row: Row, partner: str, source: str, rank: int) -> int | None:
@@ -251,5 +260,5 @@ def depends_on(row: Row) -> Iterator[str]:
     """The identifiers from whose resolution the map row of `row` follows, links apart; some repeatedly."""
     domain = firm_domain(row.identifier)
     employers = (account for _, _, _, account in row.employed)
-    owners = chain(row.owners, row.words) if kind_of(row.identifier) in WEAK_KINDS else ()
+    owners = chain(row.owners, row.words) if weak_kind(row) else ()
     return chain(owners, row.accounts, employers, (domain,) if domain else ())

@@ -34,7 +34,7 @@ from streams.core import Group, Member, Output, Record, Rows, StepConfig, Versio
 from streams.identity import evidence
 from streams.identity.issued import WAITING, Ids, Issued, gives, in_spans
 from streams.identity.requests import GROUP, REQUEST, Asked, decode_asked, decode_group, evidence_gone
-from streams.identity.rows import NEVER, Row, decode, encode
+from streams.identity.rows import NEVER, Row, decode, encode, weak_kind
 from streams.identity.table import Index, Names, Table
 from streams.identity.tenant import Tenant
 from streams.session import unpack_version
@@ -164,6 +164,7 @@ class Identity:
             for n, (since, contact, account) in enumerate(row.spans)
         ]
         value = MapRow(row.tenant, row.identifier, unpack_version(version), spans, row.accounts, row.places)
+        value.every = bool(row.words) and bool(weak_kind(row))
         if row.erasure is not None:
             value.erased = [
                 Period(None if since is None else rfc3339(since), rfc3339(until))

@@ -70,6 +70,7 @@ class Table:
         self.published: set[str] = set()  # their map rows are to be sent
         self.fared: set[tuple[str, str]] = set()  # (end, partner): how their links fared is to be told
         self.born: list[Row] = []  # of identifiers that were not known
+        self.nameless: set[str] = set()  # devices that had no name before
         self.late: list[tuple[str, int]] = []  # identifiers, and when, that are erased
         self.linked: dict[tuple[str, str], None] = {}  # pairs with a new link, that holds
         self.unsettled: set[str] = set()  # something else of them changed than with whom they belong together
@@ -123,6 +124,10 @@ class Table:
         Where that is erased the domain alone is seen: it is no person's.
         """
         row = self.find(identifier)
+        if row is not None and row.seen != NEVER and row.identifier.startswith("#"):
+            self.rename(row, identifier)  # a device; whether it has a name is seen when it is resolved
+            self.nameless.add(identifier)
+            self.again(identifier)
         if row is not None and at >= row.seen:
             return row
         domain = firm_domain(identifier)
@@ -160,7 +165,19 @@ class Table:
     def touch(self, identifier: str) -> None:
         """What is said of an identifier has changed: its row is written, and it is resolved again."""
         self.changed.add(identifier)
-        self.stale[kind_of(identifier)].add(identifier)
+        self.again(identifier)
+
+    def again(self, identifier: str) -> None:
+        """It is to be resolved again. Of those without a name only devices ever are."""
+        (self.owned if identifier.startswith("#") else self.stale[kind_of(identifier)]).add(identifier)
+
+    def rename(self, row: Row, name: str) -> None:
+        """Another name for a row: the plain one, or the one that stands for it."""
+        if row.identifier in self.published:
+            self.published.add(name)
+        row.identifier = name
+        for one in set(depends_on(row)):
+            self.index.add(one, name)
 
     def settle(self, identifier: str) -> None:
         """What is said of an identifier has changed, but not with whom it belongs together."""

@@ -27,7 +27,7 @@ from streams.identity.accounts import firm_domain, person_account
 from streams.identity.batch import Batch
 from streams.identity.contacts import moments, timeline
 from streams.identity.erasure import ERASED, Erasures
-from streams.identity.issued import Issued, gives, in_spans
+from streams.identity.issued import ACCOUNT, Issued, gives, in_spans
 from streams.identity.requests import Asked, ErasedGroup
 from streams.identity.resolver import ACCOUNT_LIMITS, CONTACT_LIMITS
 from streams.identity.rows import (
@@ -44,6 +44,7 @@ from streams.identity.rows import (
     is_erased,
     is_known,
     said_first,
+    weak_kind,
 )
 from streams.identity.spans import NOBODY, Person, Span, ownership
 from streams.identity.table import Table
@@ -165,6 +166,8 @@ class Tenant:
         what = LINK if said.assertion == "alias" and classes == ["account", "account"] else said.assertion
         if a == b or what not in (LINK, UNLINK, CANNOT_LINK):
             return
+        if classes == ["strong", "strong"] and kind_of(said.a) == kind_of(said.b) == ACCOUNT:
+            return  # two persons' own accounts: nothing is said of the persons
         by_id = {a: a != said.a, b: b != said.b}
         if classes in (["strong", "strong"], ["account", "account"]):
             ends = [(a, b), (b, a)]
@@ -183,6 +186,8 @@ class Tenant:
             by_id[owner] = by_id[strong]
             ends = [(weak, owner)]
             self._table.index.add(owner, weak)
+            if not self._table.row(weak).words:  # FRAGMENTS hears of the first
+                self._table.published.add(weak)
         elif any(is_erased(row, said.at) for row in rows):
             self._erasures.word(a, b, Word(said.at, said.event_id, what, said.by))
             return
@@ -217,6 +222,7 @@ class Tenant:
             self._settle_contact(members)
         for identifier in self._table.owned:
             self._settle_owned(self._table.row(identifier))
+            self._erasures.rename(identifier)
         for identifier in self._naming:
             self._settle_naming(self._table.row(identifier))
         self._settle_issued()
@@ -288,14 +294,14 @@ class Tenant:
                 row.home, row.private = home, private
                 self._table.changed.add(row.identifier)
                 for dependant in self._table.dependants(row.identifier):
-                    self._table.stale[kind_of(dependant)].add(dependant)
+                    self._table.again(dependant)
             self._publish(row, [(since, contact, account) for since, account in accounts], places)
 
     def _settle_owned(self, row: Row) -> None:
         owners = asserted(row)
         if owners:
             people = {strong: self._person(strong) for strong in owners}
-            keeps = self._device_policy == "last_known" or kind_of(row.identifier) not in KEPT_BY_LAST
+            keeps = self._device_policy == "last_known" or weak_kind(row) not in KEPT_BY_LAST
             spans = ownership(owners, people, keeps=keeps)
         elif row.owners or row.words or row.crowded or row.accounts or row.erasure is not None or row.spans:
             spans = NOBODY

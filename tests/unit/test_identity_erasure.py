@@ -333,7 +333,7 @@ def test_of_a_device_only_its_own_touches_are_erased() -> None:
     found = Map(owns(COOKIE, JANE, 3), erase(COOKIE, at=10), owns(COOKIE, JANE, 4))
     assert found.is_gone(COOKIE, 10)
     assert found.contact(JANE) is not None
-    assert found.results["r"].counts == {"identifiers": 1, "devices": 0}
+    assert found.results["r"].counts == {"identifiers": 0, "devices": 1}
     assert found.results["r"].contact_ids == []
     found.say(owns(COOKIE, JANE, 12))
     assert found.row(COOKIE).identifier == COOKIE
@@ -473,3 +473,83 @@ def test_rows_of_requests_hold_no_identifier() -> None:
         if len(member) > KEY_BYTES:
             assert not any(text in value for text in (b"jane", b"anonymous_id:c"))
     assert not found.names("anonymous_id:c")
+
+
+def test_a_device_that_only_the_erased_had_has_no_name() -> None:
+    found = Map(seen(BOB, 1), owns(COOKIE, JANE, 2), erase(JANE, at=5))
+    assert not found.names("anonymous_id:c")
+    row = found.row(COOKIE)
+    assert row.identifier == erased_name(key(COOKIE))
+    assert row.erased == [Period(rfc3339(day(-88)), rfc3339(day(5) + 1))]
+    assert found.results["r"].counts == {"identifiers": 1, "devices": 1}
+    rows = dict(found.rows)
+    found.restart()
+    found.say(owns(COOKIE, JANE, 2))  # told again
+    found.say(owns(COOKIE, JANE, 3))
+    assert not found.names("anonymous_id:c")
+    assert found.rows[key(COOKIE)].erased == row.erased
+    assert {k: v for k, v in found.rows.items() if k != key(COOKIE)} == {
+        k: v for k, v in rows.items() if k != key(COOKIE)
+    }
+    found.say(erase(JANE, at=6, event_id="r2"))
+    assert not found.names("anonymous_id:c")
+    found.say(owns(COOKIE, BOB, 9))
+    assert found.row(COOKIE).identifier == COOKIE
+    assert found.contact(COOKIE, 9) == found.contact(BOB) is not None
+    found.say(erase(BOB, at=10, event_id="r3"))
+    assert not found.names("anonymous_id:c")
+    assert found.results["r3"].counts == {"identifiers": 1, "devices": 1}
+
+
+def test_a_device_keeps_its_name_for_whoever_else_has_it() -> None:
+    found = Map(seen(BOB, 1), owns(COOKIE, JANE, 2), owns(COOKIE, BOB, 3), erase(JANE, at=5))
+    assert found.row(COOKIE).identifier == COOKIE
+    named = Map(owns(COOKIE, JANE, 2), Named("t", COOKIE, "account_id:7", day(3)), erase(JANE, at=5))
+    assert named.row(COOKIE).identifier == COOKIE
+
+
+def test_everything_that_requests_of_one_id_name_is_erased() -> None:
+    for one, other in ((JANE, BOB), (BOB, JANE)):
+        found = Map(seen(JANE, 1), seen(BOB, 1), erase(one, at=5), erase(other, at=6))
+        assert found.is_gone(JANE, 5 if one == JANE else 6)
+        assert found.is_gone(BOB, 5 if one == BOB else 6)
+        assert found.results["r"].counts == {"identifiers": 2, "devices": 0}
+        assert found.say(erase(one, at=5)) == []
+
+
+def test_an_erasure_under_the_id_of_an_export_is_done() -> None:
+    found = Map(seen(JANE, 1), erase(JANE, at=5, request="export"), erase(JANE, at=5))
+    assert found.is_gone(JANE, 5)
+    assert found.results["r"].request == "erase"
+
+
+def test_a_device_is_counted_as_one() -> None:
+    for request in ("erase", "export"):
+        found = Map(owns(COOKIE, JANE, 2), erase(COOKIE, at=5, request=request))
+        assert found.results["r"].counts == {"identifiers": 0, "devices": 1}
+        assert found.results["r"].result == "done"
+    assert Map(erase(COOKIE, at=5)).results["r"].counts == {"identifiers": 0, "devices": 0}
+
+
+def test_of_a_device_that_people_speak_of_every_assertion_counts() -> None:
+    found = Map(seen(BOB, 1), owns(COOKIE, JANE, 2))
+    assert not found.row(COOKIE).every
+    found.say(word("unlink", COOKIE, BOB, 3))  # changes no span
+    assert found.row(COOKIE).every
+    assert not found.row(BOB).every
+    before = dict(found.rows)
+    found.restart()
+    assert found.rows == before
+
+
+def test_a_device_without_name_is_erased_by_its_own() -> None:
+    found = Map(owns(COOKIE, JANE, 2), word("link", COOKIE, JANE, 3), erase(JANE, at=5))
+    assert not found.names("anonymous_id:c")
+    assert found.links == {}
+    found.restart()
+    assert found.links == {}
+    found.say(erase(COOKIE, at=6, event_id="r2", request="export"))
+    assert found.results["r2"].counts == {"identifiers": 0, "devices": 1}
+    found.say(erase(COOKIE, at=7, event_id="r3"))
+    assert found.is_gone(COOKIE, 7)
+    assert found.results["r3"].counts == {"identifiers": 0, "devices": 1}

@@ -177,3 +177,15 @@ def test_the_devices_of_somebody_named_by_an_id() -> None:
     found = Map(seen(CRM_1, 1), word("link", COOKIE, of_contact(contact(CRM_1)), 3), owns(COOKIE, BOB, 9))
     assert found.contact(COOKIE, 3) == found.contact(CRM_1)
     assert found.contact(COOKIE, 9) == found.contact(BOB)
+
+
+@pytest.mark.parametrize("what", ["link", "unlink", "cannot_link"])
+def test_accounts_of_two_persons_are_no_word_on_the_persons(what: str) -> None:
+    jane, bob = "email:jane@gmail.com", "email:bob@gmail.com"
+    found = Map(seen(jane, 1), seen(bob, 1))
+    ids = of_account(contact(jane)), of_account(contact(bob))
+    if what != "link":
+        found.say(link(jane, bob, 1))
+    rows = dict(found.rows)
+    found.say(word(what, *ids, 3))
+    assert found.rows == rows
