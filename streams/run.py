@@ -74,7 +74,7 @@ def as_output(line: bytes, partition: int) -> Output:
     """
     topic, value = topics.TOUCHPOINTS.name, line
     if b'"message"' in line and b'"topic"' in line:
-        with suppress(msgspec.DecodeError, RecursionError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             wrapped = _wrapped(line.removeprefix(BOM_UTF8))
             if wrapped.topic in INPUTS:
                 topic, value = wrapped.topic, bytes(wrapped.message)

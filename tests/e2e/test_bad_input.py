@@ -144,8 +144,9 @@ CASES = [
     ),
     Case("65 facts", plain(102, contact={str(n): n for n in range(65)}), "too_large", "contact"),
     Case("control characters", plain(103, content={"title": "a\0\t\r\n\u202e\U0001f984"})),
-    Case("a topic nobody reads", b'{"topic":"segment-events","message":{}}', "missing_field", "event_id"),
+    Case("a topic nobody reads", b'{"topic":"segment-events","message":{}}', "wrong_type", "topic"),
     Case("a wrapped event", b'{"topic":"touchpoints","message":' + plain(104) + b"}"),
+    Case("a topic that is no text", b'{"topic":"\x80","message":{}}', "not_json"),
     Case("a list as topic", b'{"topic":[],"message":{}}', "missing_field", "event_id"),
     Case("a wrapped text", b'{"topic":"touchpoints","message":"hello"}', "not_an_object"),
 ]
