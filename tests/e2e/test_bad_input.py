@@ -147,7 +147,7 @@ CASES = [
     Case("a topic nobody reads", b'{"topic":"segment-events","message":{}}', "wrong_type", "topic"),
     Case("a wrapped event", b'{"topic":"touchpoints","message":' + plain(104) + b"}"),
     Case("a topic that is no text", b'{"topic":"\x80","message":{}}', "not_json"),
-    Case("a list as topic", b'{"topic":[],"message":{}}', "missing_field", "event_id"),
+    Case("a list as topic", b'{"topic":[],"message":{}}', "wrong_type", "topic"),
     Case("a wrapped text", b'{"topic":"touchpoints","message":"hello"}', "not_an_object"),
 ]
 
