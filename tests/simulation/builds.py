@@ -6,15 +6,15 @@ import msgspec
 from typing_extensions import override
 
 from schemas.identity import MapRow
-from schemas.internal import Snapshot, Tick
-from schemas.topics import LINKS, MAP, SNAPSHOTS
+from schemas.internal import AccountRecord
+from schemas.topics import LINKS, MAP, RECORDS
 from streams.core import Output, Record, Rows, Version
 from streams.fragments.step import Fragments
 from streams.journeys.step import Journeys
 
 _map = msgspec.json.Decoder(MapRow).decode
 _json = msgspec.json.Encoder().encode
-_snapshot = msgspec.msgpack.Decoder(Snapshot | Tick).decode
+_answer = msgspec.msgpack.Decoder(AccountRecord).decode
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -55,22 +55,20 @@ class NotErased(Fragments):
         return super().apply(rows, records, version, now)
 
 
-class NeverWaits(Journeys):
-    """An account tells what it finds before it has heard what others had told."""
+class HearsNothing(Journeys):
+    """An account does not heed what those had told that became part of it."""
 
     @override
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
-        return super().apply(rows, [_alone(record) for record in records], version, now)
+        return super().apply(rows, [_silenced(record) for record in records], version, now)
 
 
-def _alone(record: Record) -> Record:
-    """A snapshot that names no account from which its fragment came."""
-    if record.topic != SNAPSHOTS.name:
+def _silenced(record: Record) -> Record:
+    """An answer that tells nothing."""
+    if record.topic != RECORDS.name:
         return record
     try:
-        snapshot = _snapshot(record.value or b"")
+        answer = _answer(record.value or b"")
     except msgspec.MsgspecError:
         return record
-    if isinstance(snapshot, Tick):
-        return record
-    return record._replace(value=_pack(msgspec.structs.replace(snapshot, predecessors={})))
+    return record._replace(value=_pack(msgspec.structs.replace(answer, ledger=b"")))

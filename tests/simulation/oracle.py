@@ -377,6 +377,10 @@ class Tenant:
         erased = before.closure(request)
         said = [(one.a, one.b) for one in before.assertions if one.what != "link" and self._of_people(one)]
         kinds = [kind_of(one) for one in erased]
+        for weak in {weak for e in before.events for weak in e.weak}:
+            owners = {owner for _, owner, _ in before.assertions_of(weak)}
+            if owners & erased and owners - erased:
+                return True
         return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said]) or any(
             kinds.count(kind) > limit for kind, limit in CONTACT_LIMITS.items()
         )

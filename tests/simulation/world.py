@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.keys import hasher
 from streams.core import Output, Record, Step, StepConfig
 from streams.session import CLAIM, FencedError, Session, Work, pack_version, unpack_version
-from tests.simulation.builds import ForgetsNobody, NeverWaits, NotErased, NotRestated
+from tests.simulation.builds import ForgetsNobody, HearsNothing, NotErased, NotRestated
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01: where the wall clock of a run begins, unless it is told otherwise
 REST_MS, RESTS = 1_500, 5  # live: so often and so long nothing comes, at rest; `settle_ms` is 2,000
@@ -50,7 +50,7 @@ BROKEN = {
     "what is left after an erasure is not told again": Build(steps=(NotRestated,)),
     "who was seen with the erased is not forgotten": Build(steps=(ForgetsNobody,)),
     "the erased come again": Build(steps=(NotErased,)),
-    "an account does not wait for its predecessors": Build(steps=(NeverWaits,)),
+    "what had been told before a merge is not heard": Build(steps=(HearsNothing,)),
 }
 
 
