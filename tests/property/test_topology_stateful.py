@@ -98,7 +98,7 @@ class Topology(RuleBasedStateMachine):
         elif line.at <= max((one.at for one in self.late), default=0):
             return
         requests = request or any(isinstance(one.said, Request) for one in self.lines)
-        if requests and not clear([*self.lines, line], self.late):
+        if requests and not clear([*self.lines, line], self.late, anonymous=self.bus.anonymous):
             self.late = [one for one in self.late if one is not line]
             return
         self.lines.append(line)

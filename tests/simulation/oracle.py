@@ -160,6 +160,12 @@ class Tenant:
         self.links = edges = [edge(rank, at, a, b) for (a, b, _, rank), at in first.items()]
         return clusters(nodes, edges, people, CONTACT_LIMITS)
 
+    def hearsay(self, strong: str) -> bool:
+        """Whether only what people said of it and of somebody erased mentions it."""
+        words = [one for one in self.assertions if strong in (one.a, one.b) and self.alive(strong, one.at)]
+        mentions = (s for e in self.events for s in e.strong if self.alive(s, e.at))
+        return strong not in mentions and not any(self._counts(one) for one in words)
+
     def _of_people(self, one: Assertion) -> bool:
         return kind_of(one.a) in STRONG and kind_of(one.b) in STRONG
 
@@ -378,8 +384,9 @@ class Tenant:
         said = [(one.a, one.b) for one in before.assertions if one.what != "link" and self._of_people(one)]
         kinds = [kind_of(one) for one in erased]
         for weak in {weak for e in before.events for weak in e.weak}:
-            owners = {owner for _, owner, _ in before.assertions_of(weak)}
-            if owners & erased and owners - erased:
+            owners = [owner for _, owner, _ in before.assertions_of(weak)]
+            others = set(owners) - erased or (self.anonymous and len(owners) > 1)
+            if others and erased.intersection(owners):
                 return True
         return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said]) or any(
             kinds.count(kind) > limit for kind, limit in CONTACT_LIMITS.items()

@@ -305,7 +305,7 @@ def _times(rng: random.Random, *, recent: bool) -> Iterator[int]:
             yield at
 
 
-def lines(rng: random.Random, *, recent: bool = False) -> list[list[Line]]:
+def lines(rng: random.Random, *, recent: bool, anonymous: bool) -> list[list[Line]]:
     """10 to 40 lines, in no order: late ones, duplicates, other content under one id, bad ones.
 
     In one or two portions: where people are erased who are in conflict with others, all that was said up to
@@ -323,9 +323,9 @@ def lines(rng: random.Random, *, recent: bool = False) -> list[list[Line]]:
     at_once: list[Line] = []
     later: list[Line] = []
     for request in requests:
-        if clear([*made, *at_once, request]):
+        if clear([*made, *at_once, request], anonymous=anonymous):
             at_once.append(request)
-        elif clear([*made, *at_once, *later, request], [*later, request]):
+        elif clear([*made, *at_once, *later, request], [*later, request], anonymous=anonymous):
             later.append(request)
     if not later:
         made += at_once
@@ -376,10 +376,10 @@ def tenants(lines: Sequence[Line], *, anonymous: bool = False) -> dict[str, Tena
     }
 
 
-def clear(lines: Sequence[Line], last: Collection[Line] = ()) -> bool:
+def clear(lines: Sequence[Line], last: Collection[Line] = (), *, anonymous: bool) -> bool:
     """Whether it can be told who is erased, whatever arrives first; the requests of `last` come last."""
     late = {line.said for line in last}
-    return all(tenant.clear(late) for tenant in tenants(lines).values())
+    return all(tenant.clear(late) for tenant in tenants(lines, anonymous=anonymous).values())
 
 
 def erased(lines: Sequence[Line], *, anonymous: bool) -> list[Line]:

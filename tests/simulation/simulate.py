@@ -42,7 +42,7 @@ def simulate_topology(seed: int, build: Build = RIGHT, *, trace: list[str] | Non
     """The steps of the product, against an undisturbed run and the naive oracle."""
     rng = random.Random(seed)
     live, anonymous = rng.random() < 0.4, rng.random() < 0.15
-    parts = people.lines(rng, recent=live)
+    parts = people.lines(rng, recent=live, anonymous=anonymous)
     lines = [line for part in parts for line in part]
     last = max(line.at for line in lines)
     end = last + rng.choice((0, 10, 100, 200)) * DAY_MS
