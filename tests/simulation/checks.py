@@ -25,8 +25,9 @@ from schemas.internal import (
 )
 from schemas.times import rfc3339
 from tests.simulation import oracle_journeys, people, topology
+from tests.simulation.clusters import Group
 from tests.simulation.compare import differences, fold
-from tests.simulation.oracle import Group, Tenant
+from tests.simulation.oracle import Tenant
 from tests.simulation.people import Line, erased
 from tests.simulation.said import Said
 from tests.simulation.seen import (
