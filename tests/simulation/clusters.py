@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from tests.simulation.said import STRENGTH, Assertion, kind_of
 
-Group = frozenset[
+# A contact (its strong identifiers) or an account (its keys; those of a contact: a person's).
+Group = frozenset[str]
 
 
 class Edge(NamedTuple):

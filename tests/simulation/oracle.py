@@ -6,12 +6,12 @@ employers by looking through all that was told. Slow, and short enough to be com
 Times are unique.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import Any, Final, NamedTuple
 
-from tests.simulation.clusters import ACCOUNT_LIMITS, CONTACT_LIMITS, Edge, Group, clusters, edge, standing
+from tests.simulation.clusters import ACCOUNT_LIMITS, CONTACT_LIMITS, Edge, Group, clusters, edge
 from tests.simulation.said import (
     ACCOUNT,
     DAY_MS,
@@ -24,9 +24,6 @@ from tests.simulation.said import (
     domain_of,
     kind_of,
 )
-
-    str
-]  # a contact (its strong identifiers) or an account (its keys; those of a contact: a person's)
 
 NEVER: Final = -1  # ms: before all times
 
