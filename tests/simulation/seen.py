@@ -179,7 +179,8 @@ def fragments(run: Run) -> dict[tuple[str, str], Any]:
                 erased = any(since is None for since, _ in row.mapped.erased)
                 forgotten = {} if erased else row.mapped.forgotten
                 row.mapped = msgspec.structs.replace(row.mapped, version=(0, 0, 0), forgotten=forgotten)
-            if row.touches or not (nobodys or row.identifier.startswith(ISSUED)):
+            blank = row == fragment_row.Fragment(row.tenant, row.identifier)
+            if row.touches or not (blank or nobodys or row.identifier.startswith(ISSUED)):
                 found[row.tenant, row.identifier] = msgspec.to_builtins(row)
     return found
 
