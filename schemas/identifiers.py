@@ -19,6 +19,7 @@ import idna
 import phonenumbers
 from tldextract import TLDExtract
 
+from schemas.internal import Touch, kind_of
 from schemas.message import DEFAULT_COUNTRY
 
 COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166, those that have phone numbers
@@ -211,6 +212,38 @@ def firm_domain(text: str) -> str | None:
     """
     address = _ADDRESS.match(text.strip(_BLANKS))
     return registrable_domain(address[1]) if address and not is_free_mail(address[1]) else None
+
+
+@lru_cache(maxsize=65_536)
+def address_domain(identifier: str) -> str | None:
+    """The account key that an e-mail identifier's domain is; None for other kinds and where it says no firm.
+
+    >>> address_domain("email:jane@mail.acme.nl"), address_domain("email:jane@gmail.com")
+    ('domain:acme.nl', None)
+    >>> address_domain("user_id:7")
+    """
+    if not identifier.startswith("email:"):
+        return None
+    host = identifier.rpartition("@")[2]
+    if is_free_mail(host):
+        return None
+    domain = registrable_domain(host)
+    return f"domain:{domain}" if domain else None
+
+
+_STRONGER: Final = frozenset(("contact_id", "user_id"))  # than the address that may place a touch
+
+
+def place(touch: Touch) -> str:
+    """The firm domain of the e-mail address on a touch of a stronger identifier that names no account.
+
+    >>> base = dict.fromkeys(Touch.__struct_fields__, "")
+    >>> place(Touch(**base | {"identifier": "user_id:7", "strong": ["user_id:7", "email:jane@acme.nl"]}))
+    'domain:acme.nl'
+    """
+    if touch.account or kind_of(touch.identifier) not in _STRONGER:
+        return ""
+    return next((domain for name in touch.strong if (domain := address_domain(name))), "")
 
 
 def _as_it_is(text: str) -> str | None:

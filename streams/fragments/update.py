@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.identifiers import firm_domain
+from schemas.identifiers import place
 from schemas.identity import MapRow
 from schemas.internal import (
     ACCOUNT_KINDS,
@@ -34,7 +34,6 @@ from streams.fragments.statements import PROFILING, links
 from streams.fragments.thinning import settle
 
 _EMPLOYING: Final = frozenset({"identified", "profile_updated"})
-_PLACED: Final = frozenset({"contact_id", "user_id"})
 _ANNOUNCED: Final = frozenset((*STRONG_KINDS, *ACCOUNT_KINDS))
 _json = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
@@ -113,12 +112,12 @@ class Update:
         if (row.seen is None or at < row.seen) and kind in _ANNOUNCED:
             self._seen(at)
         if touch.type not in FACT_TYPES:
-            place = _place_of(touch) if kind in _PLACED and not touch.account else ""
-            self._touches.append(_mini(touch, place))
+            at_firm = place(touch)
+            self._touches.append(_mini(touch, at_firm))
             if names:
                 self._named(names, at)
-            elif place:
-                self._place(place)
+            elif at_firm:
+                self._place(at_firm)
         elif kind in _ANNOUNCED:
             self._said(at)
             employs = touch.type in _EMPLOYING and rank <= ERP and touch.actor == PERSON
@@ -297,7 +296,7 @@ def _is_fact(value: object) -> bool:
     return value is not None and len(_json(value)) <= rows.FACT_BYTES
 
 
-def _mini(touch: Touch, place: str) -> Mini:
+def _mini(touch: Touch, at_firm: str) -> Mini:
     order = touch.commerce.get("order_id")
     if order:  # the namespace cannot run into the id, whatever characters they hold
         namespace = touch.commerce.get("order_namespace", "").replace("%", "%25").replace(":", "%3A")
@@ -315,14 +314,5 @@ def _mini(touch: Touch, place: str) -> Mini:
         touch.content.get("content_id") or "",
         order or "",
         touch.channel,
-        place,
+        at_firm,
     )
-
-
-def _place_of(touch: Touch) -> str:
-    """The firm domain of the address on a touch of a stronger identifier."""
-    for identifier in touch.strong:
-        if identifier.startswith("email:"):
-            domain = firm_domain(identifier.rpartition("@")[2])
-            return f"domain:{domain}" if domain else ""
-    return ""

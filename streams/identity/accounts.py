@@ -1,27 +1,8 @@
-"""Accounts: which firm's domain an address is at, and what ids accounts get."""
+"""Accounts: what ids they get."""
 
 from collections.abc import Callable
-from functools import lru_cache
-
-from schemas.identifiers import is_free_mail, registrable_domain
 
 KeyOf = Callable[..., bytes]
-
-
-@lru_cache(maxsize=65_536)
-def firm_domain(identifier: str) -> str | None:
-    """The account key that an e-mail identifier's domain is; None for other kinds and where it says no firm.
-
-    >>> firm_domain("email:jane@mail.acme.nl"), firm_domain("email:jane@gmail.com"), firm_domain("user_id:7")
-    ('domain:acme.nl', None, None)
-    """
-    if not identifier.startswith("email:"):
-        return None
-    host = identifier.rpartition("@")[2]
-    if is_free_mail(host):
-        return None
-    domain = registrable_domain(host)
-    return f"domain:{domain}" if domain else None
 
 
 def account_id(key_of: KeyOf, tenant: str, canonical: str) -> str:

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.identifiers import address_domain
 from schemas.internal import ACCOUNT_KINDS, WEAK_KINDS, kind_of
 from schemas.times import DAY_MS
-from streams.identity.accounts import firm_domain
 from streams.identity.contacts import Timeline
 from streams.identity.resolver import partner_limit
 from streams.identity.spans import Span
@@ -258,7 +258,7 @@ def add_named(row: Row, account: str) -> bool:
 
 def depends_on(row: Row) -> Iterator[str]:
     """The identifiers from whose resolution the map row of `row` follows, links apart; some repeatedly."""
-    domain = firm_domain(row.identifier)
+    domain = address_domain(row.identifier)
     employers = (account for _, _, _, account in row.employed)
     owners = chain(row.owners, row.words) if weak_kind(row) else ()
     return chain(owners, row.accounts, employers, (domain,) if domain else ())

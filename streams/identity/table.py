@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator
 from functools import lru_cache, partial
 
+from schemas.identifiers import address_domain
 from schemas.internal import ACCOUNT_KINDS, ISSUED_KINDS, STRONG_KINDS, WEAK_KINDS, kind_of
 from schemas.keys import KEY_BYTES, identifier_key
 from streams.core import Group, Member, Rows
-from streams.identity.accounts import KeyOf, firm_domain
+from streams.identity.accounts import KeyOf
 from streams.identity.rows import NEVER, Row, decode, depends_on, encode, is_erased
 
 RESOLVED_KINDS = frozenset((*ACCOUNT_KINDS, *STRONG_KINDS))  # they belong together by their links
@@ -130,7 +131,7 @@ class Table:
             self.again(identifier)
         if row is not None and at >= row.seen:
             return row
-        domain = firm_domain(identifier)
+        domain = address_domain(identifier)
         if row is not None and is_erased(row, at):
             self.late.append((identifier, at))
         else:

@@ -6,6 +6,7 @@ row follows from theirs, and nothing else.
 
 from collections.abc import Collection, Iterator, Mapping
 
+from schemas.identifiers import address_domain
 from schemas.internal import (
     ACCOUNT_KINDS,
     ISSUED_KINDS,
@@ -23,7 +24,7 @@ from schemas.internal import (
     kind_of,
 )
 from streams.identity import evidence
-from streams.identity.accounts import firm_domain, person_account
+from streams.identity.accounts import person_account
 from streams.identity.batch import Batch
 from streams.identity.contacts import moments, timeline
 from streams.identity.erasure import ERASED, Erasures
@@ -272,7 +273,7 @@ class Tenant:
     def _settle_contact(self, members: list[str]) -> None:
         rows = [self._table.row(member) for member in members]
         contact = gives(self._table.names.key_of, self._table.row(self._table.canonical(members)))
-        at_firm = {member: domain for member in members if (domain := firm_domain(member)) is not None}
+        at_firm = {member: domain for member in members if (domain := address_domain(member)) is not None}
         firms = {domain: self._account_of(domain) for domain in at_firm.values()}
         first = firms[at_firm[self._table.canonical(list(at_firm))]] if at_firm else None
         begun = moments(

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.events import AccountProfile, JourneyEvent, JourneyRow, Member
+from schemas.identifiers import place
 from schemas.identity import MapRow
 from schemas.internal import (
     MACHINE,
@@ -25,13 +26,11 @@ from schemas.internal import (
     Tick,
     Told,
     Touch,
-    kind_of,
 )
 from schemas.privacy import PrivacyResult
 from schemas.times import from_rfc3339, rfc3339
 from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
 from streams.core import Record
-from streams.identity.accounts import firm_domain
 from streams.ingest.values import Habits
 from streams.sink.erased import Erased, number, short
 from streams.sink.letters import named
@@ -41,7 +40,6 @@ _EVER: Final = rfc3339(0)  # before every touchpoint: none is older than the yea
 _LATEST: Final = (1 << 63) - 1
 _ACTORS: Final = {PERSON: "person", MACHINE: "machine", US: "us"}
 ERASED: Final = "it told of a person who is erased"  # instead of what was wrong with it
-_OWN_ADDRESS: Final = ("contact_id", "user_id")  # stronger than the address that may place a touch
 
 _json = msgspec.json.Encoder().encode
 _valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted | Outcome | Command).decode
@@ -364,18 +362,6 @@ class _Planner:
             keys,
             rfc3339(whom.at),
         )
-
-
-def place(touch: Touch) -> str:
-    """The firm domain of the e-mail address on a touch of a stronger identifier that names no account.
-
-    >>> base = dict.fromkeys(Touch.__struct_fields__, "")
-    >>> place(Touch(**base | {"identifier": "user_id:7", "strong": ["user_id:7", "email:jane@acme.nl"]}))
-    'domain:acme.nl'
-    """
-    if touch.account or kind_of(touch.identifier) not in _OWN_ADDRESS:
-        return ""
-    return next((domain for name in touch.strong if (domain := firm_domain(name))), "")
 
 
 def erased_name(key: int) -> str:

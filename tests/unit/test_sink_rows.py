@@ -10,6 +10,7 @@ import pytest
 import schemas
 from schemas import deadletter
 from schemas.events import AccountProfile, AccountRef, ContactRef, JourneyEvent, Member
+from schemas.identifiers import place
 from schemas.identity import MapRow, Period, Span
 from schemas.internal import Asserted, Command, Evidence, Line, Outcome, Owner, Tick, Told, Touch
 from schemas.keys import erased_name, hasher
@@ -20,8 +21,8 @@ from schemas.touchpoint import FACT_TYPES
 from streams.core import Record
 from streams.identity.contacts import contact_id
 from streams.sink.erased import Erased, short
-from streams.sink.rows import place, version_number
 from streams.sink.rows import plan as planned_of
+from streams.sink.rows import version_number
 from streams.sink.tables import COLUMNS, Plan
 
 SQL = Path(schemas.__file__).with_name("clickhouse")
