@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from schemas.internal import ACCOUNT_KINDS, ISSUED_KINDS, STRONG_KINDS, WEAK_KINDS
-from schemas.message import Key, Label, Says, Text, reader, unknown_kept
+from schemas.message import EventId, Key, Label, OccurredAt, Says, Text, reader, unknown_kept
 
 DEFAULT_BY: Final = "steward"
 KINDS: Final = (*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS, *ISSUED_KINDS)  # that can be spoken of
@@ -33,10 +33,8 @@ Named = Annotated[
 class Assertion(TypedDict):
     """Of the statements about one pair the latest stands. Unknown fields say nothing."""
 
-    event_id: Annotated[str, Field(description="unique per tenant")]
-    occurred_at: Annotated[
-        str, Field(description="RFC 3339 with an offset", examples=["2025-02-03T08:12:04Z"])
-    ]
+    event_id: EventId
+    occurred_at: OccurredAt
     assertion: Annotated[
         Kind, Field(description="alias: two account keys are one account; parent: `a` is a subsidiary of `b`")
     ]

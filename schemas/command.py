@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, NotRequired
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from schemas.message import Label, Says, Text, reader, unknown_kept
+from schemas.message import By, EventId, Label, OccurredAt, Says, Text, reader, unknown_kept
 from schemas.touchpoint import NamedAccount, NamedPerson
 
 # Each command and the fields it needs.
@@ -36,10 +36,8 @@ Role = Annotated[
 class AccountCommand(TypedDict):
     """What somebody decides about one account. Fields that the command does not need say nothing."""
 
-    event_id: Annotated[str, Field(description="unique per tenant")]
-    occurred_at: Annotated[
-        str, Field(description="RFC 3339 with an offset", examples=["2025-02-03T08:12:04Z"])
-    ]
+    event_id: EventId
+    occurred_at: OccurredAt
     command: Kind
     account: NamedAccount
     identifiers: NotRequired[
@@ -51,7 +49,7 @@ class AccountCommand(TypedDict):
         Annotated[Label, Field(description="of assign_segment: which division into segments")]
     ]
     segment: NotRequired[Annotated[Label, Field(description="of assign_segment")]]
-    by: NotRequired[Annotated[Label, Field(description="who says so")]]
+    by: NotRequired[By]
     tenant: NotRequired[Text]
 
 

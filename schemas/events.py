@@ -23,7 +23,7 @@ left. They occur at the clock. What an account `from` told and the account `into
 does not tell again: it counts as told by `into`. `journeys` says which journey is which, former id -> new id.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -146,16 +146,32 @@ class AccountProfile(msgspec.Struct):
 Headers = tuple[tuple[str, bytes], ...]
 
 
-def headers(event: JourneyEvent | AccountProfile) -> Headers:
+class Output(Protocol):
+    """What every output has, whoever makes it."""
+
+    id: str
+    type: str
+    tenant: str
+    subject: str
+    occurred_at: str
+    schema_version: int
+
+
+def cloud_events(output: Output, step: str, schema: str) -> Headers:
     """The Kafka headers of an output: CloudEvents 1.0, binary mode."""
-    schema = "account-profile" if isinstance(event, AccountProfile) else "journey-event"
     return (
-        ("ce_id", event.id.encode()),
-        ("ce_source", b"/dmu-journeys/journeys"),
+        ("ce_id", output.id.encode()),
+        ("ce_source", f"/dmu-journeys/{step}".encode()),
         ("ce_specversion", b"1.0"),
-        ("ce_type", event.type.encode()),
-        ("ce_time", event.occurred_at.encode()),
-        ("ce_subject", event.subject.encode()),
-        ("ce_tenant", event.tenant.encode()),
-        ("ce_dataschema", f"urn:dmu-journeys:{schema}:{event.schema_version}".encode()),
+        ("ce_type", output.type.encode()),
+        ("ce_time", output.occurred_at.encode()),
+        ("ce_subject", output.subject.encode()),
+        ("ce_tenant", output.tenant.encode()),
+        ("ce_dataschema", f"urn:dmu-journeys:{schema}:{output.schema_version}".encode()),
     )
+
+
+def headers(event: JourneyEvent | AccountProfile) -> Headers:
+    """The Kafka headers of an output of JOURNEYS."""
+    schema = "account-profile" if isinstance(event, AccountProfile) else "journey-event"
+    return cloud_events(event, "journeys", schema)

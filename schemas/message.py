@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, with_config
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 EVENT_BYTES: Final = 65_536  # of one message
@@ -48,6 +48,11 @@ class Says:
 Text = Annotated[str | None, Says("must be text")]
 Label = Annotated[str | int | float | None, Says("must be text or a number")]
 Key = Annotated[str | int | float | bool | None, Says("must be text or a number")]  # true, false: worthless
+
+# Fields of the messages that people send.
+EventId = Annotated[str, Field(description="unique per tenant")]
+OccurredAt = Annotated[str, Field(description="RFC 3339 with an offset", examples=["2025-02-03T08:12:04Z"])]
+By = Annotated[Label, Field(description="who says so")]
 
 unknown_kept = with_config(ConfigDict(extra="allow", strict=True))  # unknown fields stay in the object
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, NotRequired
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from schemas.message import Label, Says, Text, reader, unknown_kept
+from schemas.message import By, EventId, OccurredAt, Says, Text, reader, unknown_kept
 from schemas.touchpoint import Amount, NamedAccount
 
 Kind = Annotated[
@@ -39,10 +39,8 @@ Code = Annotated[
 class LeadOutcome(TypedDict):
     """What sales says of a hand-off. It names the hand-off or the account. Unknown fields say nothing."""
 
-    event_id: Annotated[str, Field(description="unique per tenant")]
-    occurred_at: Annotated[
-        str, Field(description="RFC 3339 with an offset", examples=["2025-02-03T08:12:04Z"])
-    ]
+    event_id: EventId
+    occurred_at: OccurredAt
     outcome: Kind
     handoff_id: NotRequired[Annotated[Text, Field(description="the hand-off; this or `account` is required")]]
     account: NotRequired[NamedAccount | None]
@@ -50,7 +48,7 @@ class LeadOutcome(TypedDict):
     reason_code: NotRequired[Code]
     value: NotRequired[Annotated[Amount, Field(description="net")]]
     currency: NotRequired[Annotated[Text, Field(description="ISO 4217", examples=["EUR"])]]
-    by: NotRequired[Annotated[Label, Field(description="who says so")]]
+    by: NotRequired[By]
     tenant: NotRequired[Text]
 
 

@@ -6,9 +6,9 @@ import msgspec
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from schemas.events import SCHEMA_VERSION, Headers
+from schemas.events import SCHEMA_VERSION, Headers, cloud_events
 from schemas.internal import STRONG_KINDS, WEAK_KINDS
-from schemas.message import Key, Says, Text, reader, unknown_kept
+from schemas.message import EventId, Key, OccurredAt, Says, Text, reader, unknown_kept
 
 KINDS: Final = (*STRONG_KINDS, *WEAK_KINDS, "journeys_contact_id")  # by which a person can be named
 
@@ -19,10 +19,8 @@ Values = Annotated[Key | list[Key], Says("must be text or a number, or a list of
 class PrivacyRequest(TypedDict):
     """The wish of one person. Everything up to its time is meant. Unknown fields say nothing."""
 
-    event_id: Annotated[str, Field(description="unique per tenant")]
-    occurred_at: Annotated[
-        str, Field(description="RFC 3339 with an offset", examples=["2025-02-03T08:12:04Z"])
-    ]
+    event_id: EventId
+    occurred_at: OccurredAt
     request: Annotated[Literal["erase", "export"], Says("must be erase or export")]
     identifiers: Annotated[
         dict[str, Values],
@@ -69,14 +67,5 @@ class PrivacyResult(msgspec.Struct):
 
 
 def headers(result: PrivacyResult) -> Headers:
-    """The Kafka headers of an answer: CloudEvents 1.0, binary mode."""
-    return (
-        ("ce_id", result.id.encode()),
-        ("ce_source", b"/dmu-journeys/identity"),
-        ("ce_specversion", b"1.0"),
-        ("ce_type", result.type.encode()),
-        ("ce_time", result.occurred_at.encode()),
-        ("ce_subject", result.subject.encode()),
-        ("ce_tenant", result.tenant.encode()),
-        ("ce_dataschema", f"urn:dmu-journeys:privacy-result:{result.schema_version}".encode()),
-    )
+    """The Kafka headers of an answer."""
+    return cloud_events(result, "identity", "privacy-result")
