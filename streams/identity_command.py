@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from schemas.internal import ACCOUNT_KINDS, WEAK_KINDS
 from schemas.times import rfc3339
 from streams.console import clickhouse, data_dir_option, explained, settings_for
 from streams.identity_report import (
@@ -25,8 +26,6 @@ from streams.identity_report import (
 from streams.settings import Settings
 from streams.steward import named
 
-_ACCOUNT_KEYS: Final = ("account_id", "customer_number", "vat_number", "domain")
-_WEAK: Final = ("phone", "anonymous_id", "device_id")
 _ISSUED: Final = {"journeys_contact_id": "contact", "journeys_account_id": "account"}
 
 
@@ -57,11 +56,11 @@ class Asking:
             asked=asked,
         )
         starts, contacts, accounts = row[0] if row else ([], [], [])
-        if kind in _WEAK and row:
+        if kind in WEAK_KINDS and row:
             names = self._names("v_contacts", "contact_id", contacts)
             report.owners = spans(starts, contacts, names)
             return report
-        what = "account" if kind in _ACCOUNT_KEYS else _ISSUED.get(kind, "contact")
+        what = "account" if kind in ACCOUNT_KINDS else _ISSUED.get(kind, "contact")
         ids = [one for one in dict.fromkeys(accounts if what == "account" else contacts) if one]
         if kind in _ISSUED and not row:
             ids = [value]  # in use, so there is no row of it; or unknown
@@ -112,7 +111,7 @@ class Asking:
             "SELECT identifier FROM resolved WHERE tenant = {tenant: String} AND account_id = {id: String}"
             " AND identifier_kind IN {kinds: Array(String)} ORDER BY identifier",
             id=account,
-            kinds=list(_ACCOUNT_KEYS),
+            kinds=list(ACCOUNT_KINDS),
         )
         if not found and not keys:
             return None

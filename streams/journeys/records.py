@@ -46,16 +46,9 @@ class Stored(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="frag
     parts: list[Whose]
 
 
-class Header(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fragment"):
+class Header(Stored, array_like=True, gc=False, tag_field="_", tag="fragment"):
     """A `Snapshot` without its touches: what it takes to store one."""
 
-    tenant: str
-    account: str
-    identifier: str
-    version: bytes
-    withdrawn: bool
-    dense: bool
-    parts: list[Whose]
     facts: msgspec.Raw
     successors: tuple[str, ...] = ()
     predecessors: dict[str, bytes] = {}
