@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import click
 from rich.console import Console
 
-from benchmarks import memory, pipeline, stage
-from benchmarks.report import Figures, show, write
+from benchmarks import memory, pipeline, report, stage
+from benchmarks.report import Figures
 
 MB = 1 << 20
 
@@ -104,11 +104,7 @@ def main(parts: Sequence[str], quick: bool, writes: bool) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic's first sends are tried again
     console = Console(width=None if Console().is_terminal else 110)
     console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before\n")
-    for part in parts or PARTS:
-        figures = PARTS[part](quick)
-        show(console, figures)
-        if writes:
-            write("benchmarks.md", part, figures)
+    report.measure(parts, PARTS, console, "benchmarks.md", quick=quick, writes=writes)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import click
 from rich.console import Console
 
-from benchmarks import flow
+from benchmarks import flow, report
 from benchmarks.chain import BATCH, Chain, Cost
-from benchmarks.report import Figures, show, write
+from benchmarks.report import Figures
 from schemas.times import rfc3339
 from streams.worker import GC_THRESHOLD
 
@@ -244,11 +244,7 @@ PARTS: dict[str, Callable[[bool], Figures]] = {"pure": pure_figures, "pipeline":
 def main(parts: Sequence[str], quick: bool, writes: bool) -> None:
     """Measure PARTS (all of them): time, memory and the largest records."""
     console = Console(width=None if Console().is_terminal else 150)
-    for part in parts or PARTS:
-        figures = PARTS[part](quick)
-        show(console, figures)
-        if writes:
-            write("quality.md", part, figures)
+    report.measure(parts, PARTS, console, "quality.md", quick=quick, writes=writes)
 
 
 if __name__ == "__main__":

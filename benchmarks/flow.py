@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -23,8 +22,9 @@ from benchmarks.processes import peak_bytes
 from schemas import topics
 from schemas.times import rfc3339
 from streams.core import Output
+from streams.embedded import free_port
 from streams.producer import Sender
-from streams.run import Drain, free_port
+from streams.run import Drain, report
 from streams.summary import STATEFUL
 from streams.topics import ensure
 from streams.worker import STEPS
@@ -184,7 +184,7 @@ async def _measure(address: str, workers: _Workers, flow: Flow, lines: Sequence[
             await feeding
             probing.cancel()
             drain = Drain(sessions=PARTITIONS * len(STEPS))
-            while not drain.look([await _report(http, workers.port)]):
+            while not drain.look([await report(http, workers.port)]):
                 for tp, last in sender.ends.items():
                     drain.ends[tp.topic, tp.partition] = last
                 workers.look()
@@ -213,12 +213,3 @@ async def _feed(sender: Sender, lines: Sequence[bytes], flow: Flow) -> None:
         await sender.send([Output(topics.TOUCHPOINTS.name, partition, None, line) for line in block])
         flow.lines += len(block)
         await asyncio.sleep(max(0.0, begun + flow.lines / RATE - time.monotonic()))
-
-
-async def _report(http: aiohttp.ClientSession, port: int) -> dict[str, Any]:
-    try:
-        async with http.get(f"http://127.0.0.1:{port}/status") as answer:
-            report: dict[str, Any] = await answer.json()
-            return report
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return {"sessions": [], "ends": []}  # not up

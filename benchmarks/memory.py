@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from aiokafka import AIOKafkaProducer
@@ -21,7 +20,7 @@ from schemas.times import rfc3339
 from streams.core import Output
 from streams.embedded import free_port
 from streams.producer import Sender
-from streams.run import Drain
+from streams.run import Drain, report
 from streams.summary import STATEFUL
 from streams.topics import ensure
 from streams.worker import STEPS
@@ -102,7 +101,7 @@ async def _watch(address: str, worker: subprocess.Popen[bytes], port: int, count
                     await sender.send(outputs[start : start + BLOCK])
                 for tp, last in sender.ends.items():
                     drain.ends[tp.topic, tp.partition] = last
-                while not drain.look([await _report(http, port)]):
+                while not drain.look([await report(http, port)]):
                     if worker.poll() is not None or time.monotonic() > deadline:
                         raise RuntimeError("the worker ended, or did not get through the events in time")
                     await asyncio.sleep(POLL_SECONDS)
@@ -110,12 +109,3 @@ async def _watch(address: str, worker: subprocess.Popen[bytes], port: int, count
     finally:
         await producer.stop()
     return resident
-
-
-async def _report(http: aiohttp.ClientSession, port: int) -> dict[str, Any]:
-    try:
-        async with http.get(f"http://127.0.0.1:{port}/status") as answer:
-            report: dict[str, Any] = await answer.json()
-            return report
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return {"sessions": [], "ends": []}  # not up yet

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,23 @@ def show(console: Console, figures: Figures) -> None:
             table.add_row(*row)
         console.print(table)
         console.print(remark, end="\n\n")
+
+
+def measure(
+    parts: Sequence[str],
+    of: Mapping[str, Callable[[bool], Figures]],
+    console: Console,
+    page: str,
+    *,
+    quick: bool,
+    writes: bool,
+) -> None:
+    """Measure the parts, all where none is named; show them, and write them into `docs/<page>` if asked."""
+    for part in parts or of:
+        figures = of[part](quick)
+        show(console, figures)
+        if writes:
+            write(page, part, figures)
 
 
 def markdown(figures: Figures) -> str:

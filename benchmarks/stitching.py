@@ -11,9 +11,9 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import febrl
+from benchmarks import febrl, report
 from benchmarks.pairs import measure
-from benchmarks.report import Figures, show, write
+from benchmarks.report import Figures
 from streams.market import QUERIES, Found, Market, compare
 
 JOURNEYS = str(Path(sys.executable).with_name("journeys"))
@@ -129,11 +129,7 @@ PARTS: dict[str, Callable[[bool], Figures]] = {"febrl": febrl_figures, "market":
 def main(parts: Sequence[str], quick: bool, writes: bool) -> None:
     """Measure PARTS (all of them): precision and recall of pairs."""
     console = Console(width=None if Console().is_terminal else 150)
-    for part in parts or PARTS:
-        figures = PARTS[part](quick)
-        show(console, figures)
-        if writes:
-            write("quality.md", part, figures)
+    report.measure(parts, PARTS, console, "quality.md", quick=quick, writes=writes)
 
 
 if __name__ == "__main__":

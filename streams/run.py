@@ -124,6 +124,16 @@ class Reading:
             raise self._error
 
 
+async def report(http: aiohttp.ClientSession, port: int) -> dict[str, Any]:
+    """What the worker at that port says of itself; an empty report where it does not answer (yet)."""
+    try:
+        async with http.get(f"http://127.0.0.1:{port}/status") as answer:
+            told: dict[str, Any] = await answer.json()
+            return told
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return {"sessions": [], "ends": []}
+
+
 @dataclass
 class Fed:
     """What was fed, and what is to be fed once that has settled."""
@@ -143,8 +153,7 @@ async def feed(lines: Iterable[bytes], sender: Sender, partitions: int, fed: Cal
         outputs = [
             as_output(line, (n // BLOCK_LINES) % partitions) for n, line in enumerate(block, done.lines)
         ]
-        held = [output for output in outputs if output.topic == topics.PRIVACY.name]
-        done.held += held
+        done.held += [output for output in outputs if output.topic == topics.PRIVACY.name]
         await sender.send([output for output in outputs if output.topic != topics.PRIVACY.name])
         done.lines += len(block)
         fed(done.lines)
@@ -250,15 +259,7 @@ class Workers:
 
     async def reports(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
         """What each says of itself; an empty report where one does not answer (yet)."""
-        return [await self._report(http, port) for port in self._ports]
-
-    async def _report(self, http: aiohttp.ClientSession, port: int) -> dict[str, Any]:
-        try:
-            async with http.get(f"http://127.0.0.1:{port}/status") as answer:
-                report: dict[str, Any] = await answer.json()
-                return report
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return {"sessions": [], "ends": []}
+        return [await report(http, port) for port in self._ports]
 
     def stop(self) -> None:
         """Stop them, all at once."""
