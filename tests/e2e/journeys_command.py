@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -110,16 +111,25 @@ def until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     return said
 
 
+def opened(process: Path) -> set[str]:
+    """The files that a process (a folder of `/proc`) has open; one may be closed while we look."""
+    files = set()
+    for descriptor in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            files.add(os.readlink(descriptor))
+    return files
+
+
 def processes(data_dir: Path) -> dict[int, str]:
     """Every process that has a file in the data directory open (its log, the lock), and its command."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            opened = [os.readlink(file) for file in (process / "fd").iterdir()]
+            files = opened(process)
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if any(file.startswith(f"{data_dir}/") for file in opened):
+        if any(file.startswith(f"{data_dir}/") for file in files):
             found[int(process.name)] = command
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Undisturbed
-from journeys_command import VIEWS, Rows, Started, processes, run, until, views
+from journeys_command import VIEWS, Rows, Started, opened, processes, run, until, views
 
 pytestmark = pytest.mark.embedded
 
@@ -57,7 +57,7 @@ LEFT_SECONDS = 5.0  # children of a killed parent may take this long to notice
 
 
 def holds_lock(pid: int, data_dir: Path) -> bool:
-    return str(data_dir / "lock") in {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    return str(data_dir / "lock") in opened(Path(f"/proc/{pid}"))
 
 
 def disturb(market: Undisturbed, data_dir: Path, by: Disturbance) -> Disturbed:
