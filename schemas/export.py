@@ -12,6 +12,7 @@ import msgspec
 from schemas import assertion, command, outcome, privacy, touchpoint
 from schemas.deadletter import PREFIX_BYTES, REASONS
 from schemas.events import SCHEMA_VERSION, AccountProfile, JourneyEvent
+from schemas.handoff import LeadHandoff
 from schemas.identity import MapRow
 from schemas.privacy import PrivacyResult
 from schemas.topics import (
@@ -20,6 +21,7 @@ from schemas.topics import (
     COMMANDS,
     DEAD,
     EVENTS,
+    HANDOFFS,
     MAP,
     OUTCOMES,
     PRIVACY,
@@ -70,6 +72,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         COMMANDS.name: ("account-command", command.ADAPTER.json_schema()),
         MAP.name: ("identity", msgspec.json.schema(MapRow)),
         EVENTS.name: ("journey-event", msgspec.json.schema(JourneyEvent)),
+        HANDOFFS.name: ("lead-handoff", msgspec.json.schema(LeadHandoff)),
         PROFILES.name: ("account-profile", msgspec.json.schema(AccountProfile)),
         RESULTS.name: ("privacy-result", msgspec.json.schema(PrivacyResult)),
         DEAD.name: ("dead-letter", _DEAD_LETTER),

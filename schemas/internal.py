@@ -18,6 +18,8 @@ ISSUED_KINDS = ("journeys_contact_id", "journeys_account_id")  # ids that we gav
 STEWARD, CRM, ERP, OTHER = 0, 1, 2, 3  # trust ranks
 PERSON, MACHINE, US = 0, 1, 2  # actors
 
+PER_EMPLOYMENT = ("job_title", "role", "department", "seniority")  # facts about a person in a firm
+
 
 def kind_of(identifier: str) -> str:
     """The kind of an identifier or account key.
@@ -231,6 +233,15 @@ class Command(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="com
     by: str
 
 
+class Trade(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What an order, its cancellation or its return was worth, as compact as a touch."""
+
+    value: str  # net, a decimal; empty: none told
+    currency: str  # ISO 4217; empty: none told
+    families: list[str]  # product families of its lines, ascending
+    reason: str  # of a return
+
+
 class Mini(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A compact touch, as fragments and snapshots keep it."""
 
@@ -247,6 +258,7 @@ class Mini(msgspec.Struct, array_like=True, gc=False, frozen=True):
     order: str  # namespace and id of the order, else empty
     channel: str
     place: str = ""  # `domain:…` of the firm address on a touch of a stronger identifier, else empty
+    trade: Trade | None = None  # of types of trade (order_placed and the like) that tell any of it
 
 
 class Fact(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -256,6 +268,9 @@ class Fact(msgspec.Struct, array_like=True, gc=False, frozen=True):
     at: int
     source: str
     value: Any
+
+
+Word = tuple[int, bool]  # consent: when (ms), given or refused
 
 
 class Part(msgspec.Struct, array_like=True, gc=False):
@@ -284,6 +299,10 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     withdrawal there).
     `erased` are keyed hashes of the ids of events that were erased (`keys.event_key`); nothing may name them.
     The identifier of a fragment that is erased as a whole is `keys.erased_name` of its key.
+    `history` are the facts that count per employment (`PER_EMPLOYMENT`), each value that was told; `words` is
+    what was said of each purpose of consent, ascending. `outcomes` and `commands` stand in the fragment of
+    the account key that they name first. `named`: the key is known by these alone, which is no sign of an
+    account.
     """
 
     tenant: str
@@ -297,6 +316,11 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     successors: list[str] = []
     predecessors: dict[str, bytes] = {}
     erased: list[bytes] = []
+    history: dict[str, list[Fact]] = {}
+    words: dict[str, list[Word]] = {}
+    outcomes: list[Outcome] = []
+    commands: list[Command] = []
+    named: bool = False
 
 
 class AccountRecord(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="record"):

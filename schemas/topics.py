@@ -43,11 +43,26 @@ EVIDENCE = Topic("identity-evidence", "link", compacted=True, public=False)
 SNAPSHOTS = Topic("fragment-snapshots", "account", retention_ms=7 * DAY_MS, public=False)
 RECORDS = Topic("account-records", "account", retention_ms=7 * DAY_MS, public=False)
 EVENTS = Topic("journey-events", "account", retention_ms=30 * DAY_MS)
+HANDOFFS = Topic("lead-handoffs", "account", retention_ms=30 * DAY_MS)
 PROFILES = Topic("account-profiles", "account", compacted=True)
 RESULTS = Topic("privacy-results", "request", retention_ms=365 * DAY_MS)
 
 INPUTS = (TOUCHPOINTS, ASSERTIONS, PRIVACY, OUTCOMES, COMMANDS)  # what comes from outside
-ALL = (*INPUTS, CLOCK, VALID, DEAD, LINKS, MAP, EVIDENCE, SNAPSHOTS, RECORDS, EVENTS, PROFILES, RESULTS)
+ALL = (
+    *INPUTS,
+    CLOCK,
+    VALID,
+    DEAD,
+    LINKS,
+    MAP,
+    EVIDENCE,
+    SNAPSHOTS,
+    RECORDS,
+    EVENTS,
+    HANDOFFS,
+    PROFILES,
+    RESULTS,
+)
 
 
 def changelog(group: str, step: str) -> Topic:
