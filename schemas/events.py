@@ -244,7 +244,11 @@ class Action(msgspec.Struct, gc=False):
 
 
 class AccountProfile(msgspec.Struct):
-    """The row of `v_accounts` as it is now, on the compacted topic `account-profiles`."""
+    """The row of `v_accounts` as it is now, on the compacted topic `account-profiles`.
+
+    `anew`: the members' identifiers of which all before a time is erased, with that time. Whoever hears of an
+    erasure elsewhere, sooner or later, sees by it whether the profile names them as of before or after.
+    """
 
     id: str
     type: str  # account_profile
@@ -272,6 +276,7 @@ class AccountProfile(msgspec.Struct):
     definition_version: str
     schema_version: int = SCHEMA_VERSION
     journeys: list[JourneyRow] = []  # in event time
+    anew: dict[str, str] = {}
     roles_found: list[str] = []
     roles_missing: list[str] = []  # those that the stage asks for
     role_completeness: float = 0.0  # found ÷ required; 1 where none is required

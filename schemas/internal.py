@@ -298,7 +298,8 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     (`successors`), a standing snapshot those it came from (`predecessors`: account id -> version of the
     withdrawal there).
     `erased` are keyed hashes of the ids of events that were erased (`keys.event_key`); nothing may name them.
-    The identifier of a fragment that is erased as a whole is `keys.erased_name` of its key.
+    The identifier of a fragment that is erased as a whole is `keys.erased_name` of its key. `anew`: all that
+    it tells is of then or later (ms; 0: since ever), as what is before is erased.
     `history` are the facts that count per employment (`PER_EMPLOYMENT`), each value that was told; `words` is
     what was said of each purpose of consent, ascending. `outcomes` and `commands` stand in the fragment of
     the account key that they name first. `named`: the key is known by these alone, which is no sign of an
@@ -316,6 +317,7 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     successors: list[str] = []
     predecessors: dict[str, bytes] = {}
     erased: list[bytes] = []
+    anew: int = 0
     history: dict[str, list[Fact]] = {}
     words: dict[str, list[Word]] = {}
     outcomes: list[Outcome] = []

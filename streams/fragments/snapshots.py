@@ -103,9 +103,11 @@ def _came_from(row: Fragment, spans: list[SpanRow], index: int) -> str:
 
 
 def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:
-    dense = row.level > 0
+    dense, anew = row.level > 0, 0
+    if row.mapped is not None and row.mapped.erased:
+        anew = max((until or 0 for since, until in row.mapped.erased if since is None), default=0)
     return Snapshot(
-        row.tenant, account, row.identifier, b"", False, dense, parts, row.facts, [], {}, row.erased
+        row.tenant, account, row.identifier, b"", False, dense, parts, row.facts, [], {}, row.erased, anew
     )
 
 

@@ -44,6 +44,7 @@ class Account(NamedTuple):
     spells: list[Spell]  # by first appearance; one per contact and period
     names: dict[str, str]  # contact -> name
     identifiers: dict[str, list[str]]  # contact -> its strong identifiers
+    anew: dict[str, int]  # strong identifier -> since when (ms) it tells anything: all before is erased
     consent: dict[str, dict[str, bool]]  # contact -> purpose -> given or refused
     moves: dict[str, list[Move]]  # contact -> when it came from another firm
     walked: Walked
@@ -80,6 +81,7 @@ def derive(snapshots: Iterable[Snapshot]) -> Account:
         spells=spells,
         names=names,
         identifiers=identifiers,
+        anew={s.identifier: s.anew for s in there if s.anew and kind_of(s.identifier) in STRONG_KINDS},
         consent=consent,
         moves=moves,
         walked=walked,

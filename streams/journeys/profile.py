@@ -56,6 +56,7 @@ def content(ledger: Ledger, account: Account, clock: int) -> AccountProfile:
         gone=account.gone,
         definition_version=DEFINITION_VERSION,
         journeys=_journeys(ledger, account, clock),
+        anew={identifier: _time(at) for identifier, at in account.anew.items()},
     )
 
 

@@ -53,6 +53,7 @@ class Header(Stored, array_like=True, gc=False, tag_field="_", tag="fragment"):
     successors: tuple[str, ...] = ()
     predecessors: dict[str, bytes] = {}
     erased: tuple[bytes, ...] = ()
+    anew: int = 0
 
 
 class Handed(msgspec.Struct, array_like=True, frozen=True):
@@ -105,10 +106,13 @@ def handings(members: Mapping[Member, bytes]) -> dict[Member, Handed]:
     return {m: handed(v) for m, v in members.items() if not is_fragment(m) and m.startswith(HANDED)}
 
 
-def _after(before: list[Ledger], ledgers: list[Ledger]) -> list[Ledger]:
-    """Both; of one account the later ledger."""
-    known = {ledger.account for ledger in ledgers}
-    return [ledger for ledger in before if ledger.account not in known] + ledgers
+def _latest(before: list[Ledger], ledgers: list[Ledger]) -> list[Ledger]:
+    """Both; of one account the later ledger, whichever came first: an answer may come again after another."""
+    known = {ledger.account: ledger for ledger in before}
+    for ledger in ledgers:
+        if ledger.until >= known.setdefault(ledger.account, ledger).until:
+            known[ledger.account] = ledger
+    return list(known.values())
 
 
 class Records:
@@ -159,8 +163,10 @@ class Records:
         if ledgers:
             member = TAKEN + self._group(record.tenant, record.predecessor)
             before = rows.get(group, member)
-            both = _after(taken(before).ledgers, ledgers) if before is not None else ledgers
-            rows.put(group, member, _pack(Taken(record.predecessor, record.fragment, record.version, both)))
+            known = taken(before).ledgers if before is not None else []
+            if (latest := _latest(known, ledgers)) != known:
+                row = Taken(record.predecessor, record.fragment, record.version, latest)
+                rows.put(group, member, _pack(row))
         if snapshot is None:
             return []
         self._expect(rows, group, record.fragment, snapshot)
@@ -251,7 +257,7 @@ class Records:
         elif not ledgers:
             return
         elif member in notes:  # it came late, and follows what went before
-            ledgers = _after(notes[member].ledgers, ledgers)
+            ledgers = _latest(notes[member].ledgers, ledgers)
         for passed in rest:
             rows.delete(group, passed)
         profile = shown.id if shown is not None else ""

@@ -61,7 +61,9 @@ class Erased(NamedTuple):
                 stage.caused_by = []
         members = [self._member(member) for member in profile.members]
         name = profile.name if profile.keys else ""
-        return msgspec.structs.replace(profile, name=name, members=members)
+        named = {identifier for member in members for identifier in member.identifiers}
+        anew = {identifier: at for identifier, at in profile.anew.items() if identifier in named}
+        return msgspec.structs.replace(profile, name=name, members=members, anew=anew)
 
     def _said(self, said: Said) -> Said:
         if said.cause and event_key(self.key_of, self.tenant, said.source, said.cause) in self.events:

@@ -86,14 +86,16 @@ def test_a_request_for_somebody_unknown_is_kept_and_what_comes_late_stays_away(d
 
 
 def test_what_is_dated_later_is_a_new_generation_with_its_plain_name(driven: Driven) -> None:
-    driven.take(touch(), mapped(JANE, (None, "c1", "a1"))).take(gone(JANE, UNTIL))
-    driven.take(touch(event_id="e2", at=UNTIL + 1))
+    driven.take(touch(), mapped(JANE, (None, "c1", "a1")))
+    assert driven.snapshots["a1"].anew == 0
+    driven.take(gone(JANE, UNTIL)).take(touch(event_id="e2", at=UNTIL + 1))
     assert driven.stated == [Seen("t", JANE, UNTIL + 1)]
     assert driven.fragment(JANE).identifier == JANE
     driven.take(erasure(mapped(JANE, (None, "c9", "a1"), seq=10), (None, UNTIL + 1)))
     assert driven.stated == []
     assert driven.parts("a1") == [("c9", None, None, ["e2"])]
     assert driven.snapshots["a1"].erased == [event("e1")]
+    assert driven.snapshots["a1"].anew == UNTIL + 1
     assert not driven.snapshots["a1"].withdrawn
     driven.take(gone(JANE, UNTIL + 1, seq=11))
     assert driven.snapshots["a1"].identifier == erased(JANE)[0]

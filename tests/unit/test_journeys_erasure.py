@@ -6,6 +6,7 @@ import pytest
 
 from schemas.internal import AccountRecord, Fact, Mini, Snapshot
 from schemas.keys import erased_name, event_key
+from schemas.times import rfc3339
 from streams.core import Output
 from streams.journeys.records import LEDGER
 from streams.session import pack_version
@@ -196,10 +197,11 @@ def test_who_is_back_after_an_erasure_is_not_erased_again():
     again = touch(START + 90 * DAY, event_id="later")
     for seq in (2, 3):
         back = fragment(JANE, of("c9", again), seq=seq)
-        back.erased = erased(JANE, VISIT, seq=2).erased
+        back.erased, back.anew = erased(JANE, VISIT, seq=2).erased, START + 60 * DAY
         given.feed(back, *([erased(CRM, DEMO, seq=2)] if seq == 2 else []))
         sent = given.drain()
     assert events(sent) == []
+    assert profiles(given.sent)[-1]["anew"] == {JANE: rfc3339(START + 60 * DAY)}
 
 
 def test_what_a_lost_session_said_is_all_that_is_scrubbed_when_it_is_taken_back():
