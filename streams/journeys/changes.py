@@ -48,6 +48,18 @@ def found(
     return {(change.kind, change.key): change for change in changes}.values()
 
 
+def heard(before: Ledger, handed: Ledger) -> bool:
+    """Whether the account has told of a later ledger of the same account: an answer may come again, late."""
+    until = list(unpack_version(handed.until))
+    return any(
+        said.kind == ACCOUNT_CHANGE
+        and said.key == handed.account
+        and not said.retracted
+        and (said.details or {})["until"] > until
+        for said in before.said
+    )
+
+
 def _contacts(told: Contacts, account: Account, at: int) -> list[Holding]:
     """The merges and splits of the contacts that were told of with these identifiers."""
     holders: dict[str, set[str]] = {}

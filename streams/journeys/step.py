@@ -306,7 +306,8 @@ class Journeys:
         before = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
         standing = any(not s.withdrawn for s in snapshots)
         taken = self._taken(rows, group, members) if standing else {}
-        handed = [ledger for row in taken.values() for ledger in row.ledgers]
+        given = [ledger for row in taken.values() for ledger in row.ledgers]
+        handed = [ledger for ledger in given if not changes.heard(before, ledger)]
         held = ledgers.holdings(account, self.clock)
         shown = _profile(members[PROFILE]) if group in self._regrouped and PROFILE in members else None
         if handed or shown is not None:

@@ -11,7 +11,7 @@ from schemas import topics
 from schemas.internal import AccountRecord, Part, Snapshot, Tick
 from streams.core import Output, Record, Rows
 from streams.journeys.records import HANDED, LEDGER, ledgers_of
-from streams.session import Session, pack_version
+from streams.session import Session, pack_version, unpack_version
 from tests.unit.test_journeys_given import (
     DAY,
     KEY_OF,
@@ -400,6 +400,25 @@ def test_a_firm_that_becomes_part_of_another_one_is_not_split():
     sent = given.drain()
     assert told(sent, FIRM) == ["account_merged"]
     assert told(sent, OTHER) == []
+
+
+@pytest.mark.parametrize("told_between", [False, True])
+def test_an_earlier_answer_that_comes_again_after_a_later_one_is_nothing_new(told_between: bool):
+    given = published()
+    earlier = given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2))
+    deliver(given, given.feed(*moved(JANE, FIRM, PERSON, of("cjane", *JANES), seq=3)))
+    ordered = of("cjane", *JANES, touch(START + 3 * DAY, "order_placed"))
+    given.feed(at(PERSON, fragment(JANE, ordered, seq=4), {FIRM: 3}))
+    given.drain()
+    later = given.feed(*moved(JANE, PERSON, FIRM, ordered, seq=5))
+    until = list(unpack_version(ledgers_of(answers(later)[0].ledger)[0].until))
+    deliver(given, later)
+    sent = given.drain() if told_between else []
+    deliver(given, earlier)
+    sent += given.drain()
+    (merged,) = [e["details"]["until"] for e in events(sent) if e["type"] == "account_merged"]
+    assert merged == until
+    assert "1/purchase" not in {e["natural_key"] for e in events(sent) if e["subject"] == FIRM}
 
 
 def test_what_was_handed_to_an_account_that_is_gone_waits_until_something_stands_there():
