@@ -29,6 +29,7 @@ Employment = tuple[str, str, int, str]  # source, CRM contact id (else the ident
 Fate = tuple[int, str]  # bit n: the partner's links of trust rank n are inert; why links are refused, if so
 HELD: Final[Fate] = (0, "")
 NEVER: Final = 1 << 62  # ms: after any time
+BY_ADDRESS: Final = NEVER - 1  # ms: since when a domain is known of which nothing but addresses tells
 
 
 class Said(NamedTuple):
@@ -108,7 +109,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
 
     tenant: str
     identifier: str
-    seen: int  # earliest time (ms) at which anything mentions it
+    seen: int  # earliest time (ms) at which anything mentions it; of a domain, anything but an address
     links: dict[str, list[Said]] = {}  # partner -> who said so
     inert: int = 0  # bit n: its links of trust rank n are inert
     words: dict[

@@ -8,7 +8,7 @@ from schemas.internal import ACCOUNT_KINDS, ISSUED_KINDS, STRONG_KINDS, WEAK_KIN
 from schemas.keys import KEY_BYTES, identifier_key
 from streams.core import Group, Member, Rows
 from streams.identity.accounts import KeyOf
-from streams.identity.rows import NEVER, Row, decode, depends_on, encode, is_erased
+from streams.identity.rows import BY_ADDRESS, NEVER, Row, decode, depends_on, encode, is_erased
 
 RESOLVED_KINDS = frozenset((*ACCOUNT_KINDS, *STRONG_KINDS))  # they belong together by their links
 
@@ -120,9 +120,10 @@ class Table:
         return row
 
     def mention(self, identifier: str, at: int) -> Row:
-        """The row of an identifier that is seen at `at`; the domain of a firm address is seen with it.
+        """The row of an identifier that is seen at `at`; the domain of a firm address is known from then on.
 
-        Where that is erased the domain alone is seen: it is no person's.
+        Also where that is erased: it is no person's. But no address says since when. Else the id of an
+        account would depend on whether an address was heard of before it was erased.
         """
         row = self.find(identifier)
         if row is not None and row.seen != NEVER and row.identifier.startswith("#"):
@@ -142,7 +143,7 @@ class Table:
             row.seen = at
             self.settle(identifier)
         if domain is not None:
-            self.mention(domain, at)
+            self.mention(domain, BY_ADDRESS)
         return row
 
     def _begun(self, identifier: str, known: Row | None) -> Row:

@@ -24,6 +24,7 @@ from tests.property import test_identity_set
 from tests.property.test_identity_set import (
     ACCOUNTS,
     BEFORE,
+    BY_ADDRESS,
     KEY_OF,
     NAMED,
     POISON,
@@ -87,11 +88,11 @@ class Erased:
         ends = [getattr(one, name, "") for name in ("identifier", "a", "b", "weak", "strong")]
         if one.at > until or not names.keys() & {*ends}:
             return [one]
-        mentioned = [*(end for end in ends if end), getattr(one, "account", "")]
-        mentioned += [firm(end) for end in ends]
+        mentioned = [(end, one.at) for end in (*ends, getattr(one, "account", ""))]
+        mentioned += [(firm(end), BY_ADDRESS) for end in ends]
         left: list[Statement] = [
-            Seen(TENANT, other, one.at)
-            for other in mentioned
+            Seen(TENANT, other, at)
+            for other, at in mentioned
             if other and other not in names and not other.startswith("#") and other not in WEAK
         ]
         others = {*ends} - {""} - names.keys()

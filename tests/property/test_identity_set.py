@@ -39,6 +39,7 @@ from streams.session import CLAIM, Session, pack_version
 KEY_OF = hasher("secret")
 TENANT = "t"
 BEFORE = 0  # a time before all of them
+BY_ADDRESS = 1 << 50  # and one after them: since when a domain is known of which addresses alone tell
 PARTNERS, ACCOUNT_PARTNERS, OWNERS, NAMED, WORDS = (
     3,
     4,
@@ -113,7 +114,7 @@ class Oracle:
                 if mentioned := getattr(one, name, None):
                     self._mention(mentioned, one.at)
                     if kind_of(mentioned) == "email" and (domain := firm(mentioned)):
-                        self._mention(domain, one.at)
+                        self._mention(domain, BY_ADDRESS)
         for cluster in self._clusters(set(ACCOUNTS), later_first=True):
             account = "a" + KEY_OF(TENANT, "account", self._first(cluster)).hex()[:15]
             self.account |= dict.fromkeys(cluster, account)

@@ -373,6 +373,18 @@ def test_account_keys_remain_and_are_dated_as_they_were() -> None:
     assert orders[0].row("account_id:7").spans == orders[1].row("account_id:7").spans
 
 
+def test_the_id_of_an_account_does_not_tell_whether_an_erased_address_was_heard() -> None:
+    firm = [seen("account_id:7", 3), link("account_id:7", "domain:acme.nl", 4, "crm")]
+    heard = Map(seen(JANE, 1), *firm, erase(JANE, at=5))
+    refused = Map(erase(JANE, at=5), *firm)  # FRAGMENTS tells nothing of it any more
+    account = heard.at("domain:acme.nl", 0)[1]
+    assert (
+        account
+        == refused.at("domain:acme.nl", 0)[1]
+        == "a" + KEY_OF("t", "account", "account_id:7").hex()[:15]
+    )
+
+
 def test_people_join_whole_contacts_also_late() -> None:
     other = "contact_id:2"
     known: list[Statement] = [link(CRM_1, JANE, 1), link(other, BOB, 1), word("link", CRM_1, other, 2)]
