@@ -320,12 +320,16 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
             anew[key] = min(event.version, anew.get(key, event.version))
     for account, all_wanted in wanted.items():
         given = list(_given(run, merges, account))
-        by_others = [one for _, one in given]
+        by_others = [one for _, one, _ in given]
         for one in all_wanted:
             if one not in (*found.get(account, ()), *by_others):
                 yield f"events: {account} does not tell {one}"
         if sum(one.kind == "journey" for one in all_wanted) <= 1:  # of several the numbers may shift
-            again = [one for version, one in given if anew.get((account, one), version) > version]
+            again = [
+                one
+                for version, one, stranger in given
+                if anew.get((account, one), version) > version and not stranger
+            ]
             for one in set(again) & set(all_wanted):
                 yield f"events: {account} tells again what was told before it became part of it: {one}"
     for account, all_found in found.items():
@@ -338,15 +342,20 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
 
 def _given(
     run: Run, merges: Mapping[Account, Sequence[Merge]], account: Account, path: tuple[Merge, ...] = ()
-) -> Iterator[tuple[Any, Event]]:
-    """What others had told when they became part of the account, and the version at which it told that."""
+) -> Iterator[tuple[Any, Event, bool]]:
+    """What others had told when they became part of the account, the version at which it told that, and
+    whether only a zombie may have told it: who handed over what had been told did not know, and took it back.
+    """
     for merge in merges.get(account, ()):
         if merge in path:
             continue
         version, former, until = merge
-        told = [e for e in journey_events(run) if (e.tenant, e.subject) == former and e.version <= until]
-        folded = fold(((e.kind, e.natural_key), e.version, e) for e in told)
-        yield from ((version, in_short(event)) for event in folded.values() if not event.retracted)
+        all_told = [e for e in journey_events(run) if (e.tenant, e.subject) == former]
+        back = {e.corrects for e in all_told if e.retracted and e.version > until}
+        folded = fold(((e.kind, e.natural_key), e.version, e) for e in all_told if e.version <= until)
+        for event in folded.values():
+            if not event.retracted:
+                yield version, in_short(event), event.id in back and event.version[:2] < until[:2]
         until_then = {former: [earlier for earlier in merges.get(former, ()) if earlier[0] <= until]}
-        for _, one in _given(run, {**merges, **until_then}, former, (merge, *path)):
-            yield version, one
+        for _, one, stranger in _given(run, {**merges, **until_then}, former, (merge, *path)):
+            yield version, one, stranger
