@@ -42,6 +42,7 @@ from streams.session import unpack_version
 _statement = msgspec.msgpack.Decoder(
     Seen | Link | Owns | Named | Employed | Profiling | Asserted | Request
 ).decode
+VERSION_HEADER: Final = "version"  # of evidence that is no more: its value is empty
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 _TAKE: Final[dict[type, Callable[[Tenant, Any], None]]] = {
@@ -128,7 +129,8 @@ class Identity:
             answered, erased = tenant.answers(now)
             outputs += [self._result(asked, version) for asked in answered]
             for group in erased:
-                outputs += map(self._no_evidence, evidence_gone(group, self._table(group.tenant, rows)))
+                gone = evidence_gone(group, self._table(group.tenant, rows))
+                outputs += [self._no_evidence(key, version) for key in gone]
         return outputs
 
     def outputs(self, rows: Rows, group: Group, member: Member, version: Version) -> list[Output]:
@@ -143,12 +145,32 @@ class Identity:
                 return [self._result(decode_asked(kept), version)]
             if member.startswith(GROUP):
                 erased = decode_group(kept)
-                return [*map(self._no_evidence, evidence_gone(erased, self._table(erased.tenant, rows)))]
+                gone = evidence_gone(erased, self._table(erased.tenant, rows))
+                return [self._no_evidence(key, version) for key in gone]
             return []
         row = decode(kept)
         outputs = [self._map_row(row, version)] if row.spans else []
+        outputs += [self._no_evidence(key, version) for key in self._gone(row, rows, member)]
         outputs += map(self._evidence, evidence.all_fared(row, version))
         return outputs
+
+    def _gone(self, row: Row, rows: Rows, member: Member) -> list[bytes]:
+        """The keys of the evidence of links of this row that are erased, at either end.
+
+        A session that had lost the partition may have told that they hold, after it was told that they are
+        gone; of what it did nothing is found but such rows.
+        """
+        if row.erasure is None:
+            return []
+        table = self._table(row.tenant, rows)
+        ends = [row, *filter(None, map(table.find_by, row.erasure.forgotten))]
+        graves = {grave for end in ends if end.erasure is not None for _, grave in end.erasure.graves}
+        keys: list[bytes] = []
+        for grave in sorted(graves):
+            group = decode_group(table.kept(GROUP + grave) or b"")
+            group.links = [link for link in group.links if member in link[1:]]
+            keys += evidence_gone(group, table)
+        return keys
 
     def _table(self, tenant: str, rows: Rows) -> Table:
         group = self._names.key_of(tenant)
@@ -183,5 +205,6 @@ class Identity:
         key = self._names.key_of(told.tenant, "link", told.a, told.b, told.source)
         return Output(EVIDENCE.name, partition_of(key, self._partitions), key, _pack(told))
 
-    def _no_evidence(self, key: bytes) -> Output:
-        return Output(EVIDENCE.name, partition_of(key, self._partitions), key, b"")
+    def _no_evidence(self, key: bytes, version: Version) -> Output:
+        headers = ((VERSION_HEADER, version),)
+        return Output(EVIDENCE.name, partition_of(key, self._partitions), key, b"", headers)

@@ -85,18 +85,18 @@ def _forgotten(row: MapRow) -> dict[str, str]:
 
 
 def evidence(run: Run) -> dict[tuple[str, ...], Any]:
-    """How each link fared; an empty value says that it is erased, until it is told again."""
-    told: dict[Any, Evidence] = {}
+    """How each link fared; an empty value says that it is erased, as of the version in its header."""
+    told: list[tuple[Any, Any, Evidence | None]] = []
     for output in run.seen(topics.EVIDENCE.name):
         if not output.value:
-            told.pop(output.key, None)
+            told.append((output.key, dict(output.headers)["version"], None))
         elif output.value != POISON:
             one = _evidence(output.value)
-            if output.key not in told or told[output.key].version <= one.version:
-                told[output.key] = one
+            told.append((output.key, one.version, one))
     return {
         (one.tenant, one.a, one.b, one.source): (one.rank, one.at, one.state, one.reason)
-        for one in told.values()
+        for one in fold(told).values()
+        if one is not None
     }
 
 

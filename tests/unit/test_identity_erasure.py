@@ -289,6 +289,23 @@ def test_links_of_the_erased_are_told_to_be_gone_also_after_a_restart() -> None:
     assert (again.a, again.b, again.at) == (CRM_1, JANE, day(6))
 
 
+@pytest.mark.parametrize("end", [CRM_1, JANE, "contact_id:2"])
+def test_links_are_told_to_be_gone_again_where_a_session_without_its_partition_may_tell_them(
+    end: str,
+) -> None:
+    found = Map(link(CRM_1, JANE, 1, "crm"), link("contact_id:2", JANE, 2), link("contact_id:2", BOB, 2))
+    theirs = [(name, value) for name, value in found.log if name.endswith(key(end))]
+    found.restart()
+    found.say(erase(JANE, at=5))
+    answer = found.session.strangers(theirs)
+    assert answer is not None
+    told = [output for output in answer.outputs if output.topic == EVIDENCE.name]
+    gone = {output.key for output in told if not output.value}
+    links = [(CRM_1, "crm"), ("contact_id:2", "web")]
+    assert gone == {KEY_OF("t", "link", one, JANE, source) for one, source in links if end in (one, JANE)}
+    assert all(output.headers == (("version", answer.version),) for output in told if not output.value)
+
+
 def test_a_link_by_people_is_gone_also_where_they_say_something_else_later() -> None:
     said = [word("link", JANE, BOB, 1), word("cannot_link", JANE, BOB, 8, "w2")]
     found = Map(*said, erase(JANE, at=5))
