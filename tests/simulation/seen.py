@@ -50,13 +50,37 @@ def read(run: Run, topic: str) -> Iterator[bytes]:
 
 def results(run: Run) -> dict[str, dict[Any, Any]]:
     """Everything that must be the same whatever happened on the way."""
-    return {
+    deserted = _deserted(run)
+    found = {
         "identity-map": known_maps(run),
         "identity-evidence": evidence(run),
         "account-profiles": profiles(run),
         "fragments": fragments(run),
         "snapshots in JOURNEYS": snapshots(run),
     }
+    return {
+        what: {key: one for key, one in of.items() if (key[0], key[-1]) not in deserted}
+        for what, of in found.items()
+    }
+
+
+def _deserted(run: Run) -> set[tuple[str, str]]:
+    """Domains of which nothing is known but that some address had them which is erased.
+
+    They have rows if an address was heard of before it was asked to be erased, else none.
+    """
+    firms: dict[tuple[str, str | None], set[str]] = {}  # who is there
+    for (tenant, identifier), row in maps(run).items():
+        if not identifier.startswith(ISSUED):
+            for account in {*row.accounts.values(), *(span.account_id for span in row.spans)}:
+                firms.setdefault((tenant, account), set()).add(identifier)
+    told = {
+        (row.tenant, row.identifier)
+        for (_, key), value in run.state(Fragments.name).items()
+        if key != run.config.key_of("clock") and (row := fragment_row.decode(value)).last is not None
+    }
+    alone = {(tenant, *there) for (tenant, _), there in firms.items() if len(there) == 1}
+    return {(tenant, one) for tenant, one in alone if one.startswith("domain:")} - told
 
 
 def maps(run: Run) -> dict[tuple[str, str], MapRow]:
