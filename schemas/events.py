@@ -163,6 +163,16 @@ class SilenceRow(msgspec.Struct, gc=False):
     ended_at: str | None  # the next touch; None: it lasts
 
 
+class CallFirst(msgspec.Struct, gc=False):
+    """Whom to approach first; contact data only as consent allows."""
+
+    contact: str  # contact id; empty: nobody who may be approached is known
+    name: str
+    phone: str
+    email: str
+    why: str
+
+
 class HandoffRow(msgspec.Struct, gc=False):
     """A hand-off as it now stands."""
 
@@ -172,8 +182,7 @@ class HandoffRow(msgspec.Struct, gc=False):
     at: str
     score: float
     reasons: list[str]  # in words
-    call_first: str  # contact id; empty: nobody who may be approached is known
-    call_first_name: str
+    call_first: CallFirst
     status: str  # open, accepted, working, won, lost, rejected, recycled, expired, withdrawn
     outcome: str  # the last valid one; empty: none yet
     outcome_reason: str

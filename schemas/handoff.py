@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import SCHEMA_VERSION
+from schemas.events import SCHEMA_VERSION, CallFirst
 
 STATES = ("open", "accepted", "working", "won", "lost", "rejected", "recycled", "expired", "withdrawn")
 
@@ -15,16 +15,6 @@ class Reason(msgspec.Struct):
     code: str  # demo_requested, quote_requested, call_requested, group_ready
     text: str
     evidence: list[str]  # event ids
-
-
-class CallFirst(msgspec.Struct):
-    """Whom to approach first; contact data only as consent allows."""
-
-    contact: str  # contact id; empty: nobody who may be approached is known
-    name: str
-    phone: str
-    email: str
-    why: str
 
 
 class HandoffMember(msgspec.Struct):

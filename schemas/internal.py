@@ -303,7 +303,7 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     `history` are the facts that count per employment (`PER_EMPLOYMENT`), each value that was told; `words` is
     what was said of each purpose of consent, ascending. `outcomes` and `commands` stand in the fragment of
     the account key that they name first. `named`: the key is known by these alone, which is no sign of an
-    account.
+    account. `mailboxes` are the role mailboxes on its touches.
     """
 
     tenant: str
@@ -323,6 +323,7 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     outcomes: list[Outcome] = []
     commands: list[Command] = []
     named: bool = False
+    mailboxes: list[str] = []
 
 
 class AccountRecord(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="record"):

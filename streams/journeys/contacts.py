@@ -1,0 +1,154 @@
+"""What the fragments of an account tell of its contacts: names, identifiers, consent, titles.
+
+What a strong fragment tells is about its contact; what a device tells, about who owned it when it was said.
+A fact that counts per employment (a job title) is that of the latest time within the contact's periods here,
+of higher rank first; where none was told while here, the last one before the end counts.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from schemas.internal import (
+    ACCOUNT_KINDS,
+    PER_EMPLOYMENT,
+    STRONG_KINDS,
+    Fact,
+    Part,
+    Snapshot,
+    Word,
+    kind_of,
+)
+
+EVER: Final = 1 << 62  # ms: later than any time
+PURPOSES: Final = ("email", "phone", "profiling")
+_CONSENT: Final = {f"consent.{purpose}": purpose for purpose in PURPOSES}
+_FIRM: Final = "organisation."
+
+_json = msgspec.json.Encoder(order="sorted").encode
+
+Words = dict[str, list[Word]]  # purpose -> ascending
+
+
+class Contact:
+    """One contact, as this account's fragments know it."""
+
+    __slots__ = ("consent", "facts", "history", "identifiers", "phones", "words")
+
+    def __init__(self) -> None:
+        self.identifiers: list[str] = []  # strong ones
+        self.phones: list[str] = []
+        self.consent: dict[str, bool] = {}  # purpose -> given; one identifier that refuses is a refusal
+        self.words: dict[str, Words] = {}  # identifier -> what was said on it
+        self.facts: dict[str, list[Fact]] = {}  # attribute -> the best of each fragment
+        self.history: dict[str, list[Fact]] = {}  # per employment: what was told while here, or before
+
+    @property
+    def name(self) -> str:
+        """The best name told; empty: none."""
+        value = best(self.facts.get("name", ()))
+        return value if isinstance(value, str) else ""
+
+    @property
+    def refuses_profiling(self) -> bool:
+        """Whether nothing may be derived of what the contact does."""
+        return not self.consent.get("profiling", True)
+
+
+def gather(there: Iterable[Snapshot]) -> dict[str, Contact]:
+    """The contacts of these snapshots (standing ones, strongest identifier first)."""
+    found: dict[str, Contact] = {}
+    for snapshot in there:
+        if kind_of(snapshot.identifier) in ACCOUNT_KINDS:
+            continue
+        owners = {part.contact for part in snapshot.parts if part.contact}
+        for contact in owners:
+            if contact not in found:
+                found[contact] = Contact()
+            _known_by(found[contact], snapshot, contact)
+        _facts(found, snapshot, owners)
+    return found
+
+
+def told_here(known: Contact, attribute: str) -> Fact | None:
+    """The fact of an attribute of `PER_EMPLOYMENT` that counts here.
+
+    >>> known = Contact()
+    >>> known.history["job_title"] = [Fact(1, 5, "crm", "planner"), Fact(3, 9, "web", "COO")]
+    >>> told_here(known, "job_title").value
+    'planner'
+    """
+    facts = known.history.get(attribute) if attribute in PER_EMPLOYMENT else known.facts.get(attribute)
+    return best_fact(facts) if facts else None
+
+
+def best_fact(facts: Iterable[Fact]) -> Fact:
+    """The fact that is used: lowest rank, then latest, then smallest as JSON."""
+    return min(facts, key=lambda fact: (fact.rank, -fact.at, _json(fact.value)))
+
+
+def best(facts: Iterable[Fact]) -> Any:
+    """Its value; None: no facts.
+
+    >>> best([Fact(3, 20, "web", "Acme"), Fact(1, 10, "crm", "Acme B.V.")])
+    'Acme B.V.'
+    """
+    facts = list(facts)
+    return best_fact(facts).value if facts else None
+
+
+def holds(part: Part, at: int) -> bool:
+    """Whether a time lies within a part's period."""
+    return (part.since is None or part.since <= at) and (part.until is None or at < part.until)
+
+
+def _known_by(known: Contact, snapshot: Snapshot, contact: str) -> None:
+    kind = kind_of(snapshot.identifier)
+    if kind in STRONG_KINDS:
+        known.identifiers.append(snapshot.identifier)
+    elif kind == "phone":
+        known.phones.append(snapshot.identifier)
+    if snapshot.words:
+        _take_words(known, snapshot, contact, strong=kind in STRONG_KINDS)
+    for attribute, told in snapshot.history.items():
+        known.history.setdefault(attribute, []).extend(_while_here(snapshot, contact, told))
+
+
+def _facts(found: dict[str, Contact], snapshot: Snapshot, owners: set[str]) -> None:
+    strong = kind_of(snapshot.identifier) in STRONG_KINDS
+    for attribute, fact in snapshot.facts.items():
+        if not attribute.startswith(_FIRM):
+            for contact in owners if strong else _owners(snapshot, fact):
+                _take(found[contact], attribute, fact)
+
+
+def _owners(snapshot: Snapshot, fact: Fact) -> set[str]:
+    return {part.contact for part in snapshot.parts if part.contact and holds(part, fact.at)}
+
+
+def _take(known: Contact, attribute: str, fact: Fact) -> None:
+    known.facts.setdefault(attribute, []).append(fact)
+    if (purpose := _CONSENT.get(attribute)) is not None:
+        known.consent[purpose] = known.consent.get(purpose, True) and fact.value is True
+
+
+def _take_words(known: Contact, snapshot: Snapshot, contact: str, *, strong: bool) -> None:
+    """What was said on an identifier; on a device, while it was the contact's."""
+    mine = [part for part in snapshot.parts if part.contact == contact]
+    said = {
+        purpose: [word for word in words if strong or any(holds(part, word[0]) for part in mine)]
+        for purpose, words in snapshot.words.items()
+    }
+    if any(said.values()):
+        known.words[snapshot.identifier] = {purpose: words for purpose, words in said.items() if words}
+
+
+def _while_here(snapshot: Snapshot, contact: str, told: list[Fact]) -> list[Fact]:
+    mine = [part for part in snapshot.parts if part.contact == contact]
+    here = [fact for fact in told if any(holds(part, fact.at) for part in mine)]
+    if here or kind_of(snapshot.identifier) not in STRONG_KINDS:
+        return here
+    end = max(EVER if part.until is None else part.until for part in mine)
+    before = [fact for fact in told if fact.at < end]
+    return [max(before, key=lambda fact: (fact.at, -fact.rank, _json(fact.value)))] if before else []
