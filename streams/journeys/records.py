@@ -21,6 +21,7 @@ from schemas.internal import AccountRecord
 from schemas.keys import KEY_BYTES, partition_of
 from streams.core import Group, Member, Output, Rows, StepConfig, Version
 from streams.journeys.ledger import Ledger, parted
+from streams.journeys.sealed import sealed
 
 LEDGER, PROFILE = b"ledger", b"profile"  # none as long as a fragment's key
 ANSWERS, HANDED, TAKEN = b"answers", b"handed", b"taken"  # each followed by a key
@@ -152,14 +153,13 @@ class Records:
             self._hand_over(rows, group, fragment, now, successor)
         return self.answers(rows, group, fragment, now)
 
-    def received(
-        self, rows: Rows, group: Group, record: AccountRecord, ledgers: list[Ledger]
-    ) -> list[Output]:
-        """An answer has come, with these ledgers: what goes on to another account."""
+    def received(self, rows: Rows, group: Group, record: AccountRecord) -> list[Output]:
+        """An answer has come: what goes on to another account."""
         value = rows.get(group, record.fragment)
         snapshot = header(value) if value is not None else None
         left = snapshot is not None and snapshot.withdrawn and snapshot.version >= record.version
         self._note(rows, group, record)
+        ledgers = ledgers_of(record.ledger) if record.ledger else []
         if ledgers:
             member = TAKEN + self._group(record.tenant, record.predecessor)
             before = rows.get(group, member)
@@ -253,7 +253,7 @@ class Records:
         told = any(not said.retracted for said in given.said)
         if told or (shown is not None and not shown.gone and not again):
             rows.put(group, LEDGER, _pack(stays))
-            ledgers.insert(0, given)
+            ledgers.insert(0, sealed(given, self._key_of))
         elif not ledgers:
             return
         elif member in notes:  # it came late, and follows what went before

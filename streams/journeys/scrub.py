@@ -14,7 +14,7 @@ from schemas.events import AccountProfile, Member
 from schemas.keys import event_key, identifier_key
 from streams.core import Member as Row
 from streams.journeys.ledger import Ledger, Ref, Said
-from streams.journeys.records import LEDGER, PROFILE, handings, ledger_of, takings
+from streams.journeys.records import LEDGER, PROFILE, ledger_of
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -37,19 +37,11 @@ class Erased(NamedTuple):
             said=[self._said(said) for said in ledger.said],
         )
 
-    def ledgers(self, ledgers: Iterable[Ledger]) -> list[Ledger]:
-        """These ledgers without it."""
-        return [self.ledger(ledger) for ledger in ledgers]
-
     def rows(self, members: Mapping[Row, bytes]) -> dict[Row, bytes]:
         """Those of an account's rows that held some of it, without it."""
         changed: dict[Row, bytes] = {}
         if (value := members.get(LEDGER)) is not None:
             changed[LEDGER] = _pack(self.ledger(ledger_of(value)))
-        for member, note in handings(members).items():
-            changed[member] = _pack(msgspec.structs.replace(note, ledgers=self.ledgers(note.ledgers)))
-        for member, row in takings(members).items():
-            changed[member] = _pack(msgspec.structs.replace(row, ledgers=self.ledgers(row.ledgers)))
         if (value := members.get(PROFILE)) is not None:
             changed[PROFILE] = _json(self.profile(_profile(value)))
         return {member: value for member, value in changed.items() if value != members[member]}

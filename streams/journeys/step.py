@@ -35,6 +35,7 @@ from streams.journeys.account import Account, derive
 from streams.journeys.ledger import Ledger, Making, Said
 from streams.journeys.records import HANDED, LEDGER, PROFILE, Header, Records, Taken, is_fragment
 from streams.journeys.scrub import Erased
+from streams.journeys.sealed import opened
 from streams.session import unpack_version
 
 HEAD = b""
@@ -54,7 +55,6 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     profile_id: str = ""  # its id; empty: none was sent
     profiled: int = 0  # when, wall time in ms
     late: bool = False  # its drain has passed, and it waits for answers only
-    erased: bool = False  # some of its snapshots tell of erased events
 
 
 class Clock(msgspec.Struct, array_like=True, frozen=True):
@@ -195,7 +195,6 @@ class Journeys:
         if former is not None and (header.successors or (was_here and former.parts != header.parts)):
             self._regrouped.add(group)
         if header.erased or header.identifier[0] == "#":
-            self._put_head(rows, group, erased=True)
             self._lose(rows, group, self._erased(header.tenant, [header]))
         if moved or header.successors or header.predecessors or self._records.waits(group):
             return self._records.stored(rows, group, member, header, moved=moved)
@@ -209,10 +208,7 @@ class Journeys:
         if record.ledger and head is not None:
             self._mark(rows, group, head)
             self._dirty.setdefault(group, (now, False))
-        told = records.ledgers_of(record.ledger) if record.ledger else []
-        if told and head is not None and head.erased:
-            told = self._all_erased(rows, group, record.tenant).ledgers(told)
-        return self._records.received(rows, group, record, told)
+        return self._records.received(rows, group, record)
 
     def _erased(self, tenant: str, snapshots: Iterable[Header]) -> Erased:
         """What these snapshots tell of as erased."""
@@ -309,6 +305,7 @@ class Journeys:
         given = [ledger for row in taken.values() for ledger in row.ledgers]
         handed = [ledger for ledger in given if not changes.heard(before, ledger)]
         held = ledgers.holdings(account, self.clock)
+        handed = opened(handed, before, held, account, self._config.key_of)
         shown = _profile(members[PROFILE]) if group in self._regrouped and PROFILE in members else None
         if handed or shown is not None:
             held += changes.found(before, account, snapshots, handed, shown, self.clock or now)

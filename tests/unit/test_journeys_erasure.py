@@ -217,6 +217,27 @@ def test_what_a_lost_session_said_is_all_that_is_scrubbed_when_it_is_taken_back(
     assert given.rows.group(KEY_OF(TENANT, "account", ACCOUNT)) == rows
 
 
+@pytest.mark.parametrize("on", [False, True], ids=["kept", "passed on"])
+def test_what_is_told_to_an_account_that_will_not_hear_of_an_erasure_names_nobody(on: bool):
+    given = Driven()
+    brams = touch(START + 2 * DAY, event_id="brams")
+    given.feed(hers(JANE, VISIT), fragment(BRAM, of("c2", brams)))
+    given.drain()
+    given.feed(*moved(JANE, ACCOUNT, "afirm", of("c1", VISIT), seq=2))
+    sent = given.feed(*moved(BRAM, ACCOUNT, "aother", of("c2", brams), seq=2))  # which takes all along
+    if on:
+        given.feed(*moved(BRAM, "aother", "athird", of("c2", brams), seq=3))
+        deliver(given, deliver(given, sent))
+    else:
+        deliver(given, sent)
+    for account in (ACCOUNT, "afirm"):
+        given.feed(erased(JANE, VISIT, seq=4, account=account))
+    assert left_over(given) == []
+    sent = given.drain()
+    assert "account_merged" in [e["type"] for e in events(sent)]
+    assert told_of_her(sent) == []
+
+
 def test_what_was_handed_over_is_scrubbed_at_both_ends():
     given = published()
     firm = "afirm"

@@ -169,6 +169,13 @@ def test_what_the_other_one_told_and_is_otherwise_is_corrected():
     }
 
 
+def test_a_contact_that_another_account_told_of_and_is_somebody_else_here_was_merged():
+    given = published()
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cbram", *JANES), seq=2)))
+    merged = only(given.drain(), "contact_merged")
+    assert merged["details"] == {"from": "cjane", "into": "cbram"}
+
+
 def test_only_the_account_that_told_something_says_it_again():
     given = published()
     deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
