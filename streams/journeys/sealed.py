@@ -1,8 +1,8 @@
 """What an account hands over names nobody: keyed hashes stand for ids of events and for identifiers.
 
 A ledger also tells of people who went elsewhere: whoever is handed it never hears of their erasure. So they
-are sealed in it, and opened again where the account knows them itself: what holds there, what it had told, who
-is there. What stays sealed does not hold there.
+are sealed in it, and opened again where the account knows them itself: what holds there, what it had told,
+who is there. What stays sealed does not hold there.
 """
 
 from collections.abc import Callable, Iterable
