@@ -116,7 +116,10 @@ class Tenant:
         """Strong identifier -> when it was first mentioned; of one that was erased the moment after that."""
         told = [(e.at, s) for e in self.events for s in (e.strong if e.person else e.strong[:1])]
         told += [
-            (one.at, s) for one in self.assertions if one.named or self._counts(one) for s in (one.a, one.b)
+            (one.at, s)
+            for one in self.assertions
+            if one.named or (self._counts(one) and {one.a, one.b} <= self.contact.keys())  # else it waits
+            for s in (one.a, one.b)
         ]
         told = [(self.until.get(s, at - 1) + 1, s) for at, s in told if self.alive(s, at)]
         return {s: at for at, s in sorted(told, reverse=True)}
