@@ -2,8 +2,8 @@
 
 The levels are a table, `LEVELS`; how a status becomes another is one too, `TRANSITIONS`. An alarm is raised
 when the gap since the last touch has become longer than what the model allows (`online_models.inactivity`)
-and than the rule's shortest for that level. Past spells follow from the touches alone; only the last gap needs
-the clock.
+and than the rule's shortest for that level. Past spells follow from the touches alone; only the last gap
+needs the clock.
 """
 
 from collections.abc import Callable, Iterable
@@ -109,7 +109,7 @@ def spells(
             last = at
             continue
         if days >= rule.active_days and at - last > shortest:
-            found += _silences(rule, parameters, days, day - first, last, at)
+            found += _silences(rule, parameters, days, day - first, last, at, ended_at=at)[0]
         days += 1
         day, last = today, at
         if days == 1:
@@ -117,33 +117,39 @@ def spells(
     if days < rule.active_days:
         return Rhythm(UNKNOWN, None, days, found, None)
 
-    lasting = _silences(rule, parameters, days, day - first, last, None)
-    holds = [spell for spell in lasting if clock_ms > spell.since_ms]
+    span = day - first
+    lasting, next_alarm = _silences(rule, parameters, days, span, last, clock_ms, ended_at=None)
     return Rhythm(
-        status=holds[-1].level if holds else ACTIVE,
-        p_active=holds[-1].p_active if holds else _p_active(rule, parameters, days, day - first, 0),
+        status=lasting[-1].level if lasting else ACTIVE,
+        p_active=lasting[-1].p_active if lasting else _p_active(rule, parameters, days, span, 0),
         active_days=days,
-        spells=found + holds,
-        next_alarm_ms=lasting[len(holds)].since_ms if len(holds) < len(lasting) else None,
+        spells=found + lasting,
+        next_alarm_ms=next_alarm,
     )
 
 
 def _silences(
-    rule: SilenceRule, parameters: Parameters, days: int, span: int, last: int, until: int | None
-) -> list[Spell]:
-    """The spells of one gap, which began at `last` (ms) and ends with the touch at `until`, if any did.
+    rule: SilenceRule,
+    parameters: Parameters,
+    days: int,
+    span: int,
+    last: int,
+    end: int,
+    ended_at: int | None,
+) -> tuple[list[Spell], int | None]:
+    """The spells of one gap from `last` to `end` (ms), and the first alarm (ms) that it has not passed.
 
     `days` active days were seen in `span` days.
     """
-    made = []
+    made: list[Spell] = []
     for level in LEVELS:
         modelled = alarm_gap(parameters, days - 1, span / 7, level.threshold(rule)) * WEEK_MS
         gap = max(int(min(modelled, _NEVER)), level.earliest(rule) * DAY_MS)
-        if until is not None and last + gap >= until:
-            break
+        if last + gap >= end:
+            return made, last + gap
         expects = _p_active(rule, parameters, days, span, gap)
-        made.append(Spell(level.name, last + gap, last, round(gap / DAY_MS, 1), expects, until))
-    return made
+        made.append(Spell(level.name, last + gap, last, round(gap / DAY_MS, 1), expects, ended_at))
+    return made, None
 
 
 def _p_active(rule: SilenceRule, parameters: Parameters, days: int, span: int, gap: int) -> float:
