@@ -4,7 +4,7 @@ A map row tells it (`MapRow.erased`). Of an identifier is erased what is dated i
 it beside a contact that it no longer belongs to; and, where nothing later is known of it, whatever names it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -44,6 +44,19 @@ class Erasure:
     def covers(self, at: int) -> bool:
         """Whether something at that time is erased."""
         return any(since <= at < until for since, until in self.periods)
+
+    @property
+    def until(self) -> int:
+        """Before when the last of it is erased (ms)."""
+        return max(until for _, until in self.periods)
+
+    def outdates(self, contact: str, anew: int) -> bool:
+        """Whether a profile must not name it beside the contact.
+
+        `anew`: since when (ms) what the profile tells of it is (0: since ever). One that knows of the erasure
+        tells whose the identifier is by now, whatever the map has told up to now.
+        """
+        return anew < self.until and contact not in self.keeps
 
 
 def short(key: bytes) -> int:
@@ -164,13 +177,30 @@ class Erased:
         known = self._identifiers.get(key)
         return known is not None and known.covers(at)
 
-    def nameable(
-        self, tenant: str, names: Sequence[str], contact: str, at: int | None = None
+    def of_member(
+        self, tenant: str, names: Sequence[str], contact: str, anew: Mapping[int, int]
     ) -> tuple[list[str], list[int]]:
-        """The identifiers that an output may name beside the contact, and what stands for each.
+        """The identifiers that a profile may name beside the contact, and what stands for each.
 
-        `at`: its event time, where it is of one time. Of a contact that came to be after the erasure this may
-        be heard first, and later, from another partition, that something is known of its identifiers again.
+        `anew`: what stands for an identifier -> since when what the profile tells of it is.
+        """
+        keys = self.keys(tenant, names)
+        if not self._identifiers:
+            return list(names), keys
+        pairs = [
+            (name, key)
+            for name, key in zip(names, keys, strict=True)
+            if (known := self._identifiers.get(key)) is None or not known.outdates(contact, anew.get(key, 0))
+        ]
+        return [name for name, _ in pairs], [key for _, key in pairs]
+
+    def of_event(
+        self, tenant: str, names: Sequence[str], contact: str, at: int
+    ) -> tuple[list[str], list[int]]:
+        """The identifiers that an event of that time may name beside the contact, and what stands for each.
+
+        Of a contact that came to be after the erasure this may be heard first, and later, from another
+        partition, that something is known of its identifiers again.
         """
         keys = self.keys(tenant, names)
         if not self._identifiers:
@@ -186,11 +216,7 @@ class Erased:
             (name, key)
             for name, key, known in told
             if known is None
-            or not (
-                (known.gone and not anew)
-                or contact in known.contacts
-                or (at is not None and known.covers(at))
-            )
+            or not ((known.gone and not anew) or contact in known.contacts or known.covers(at))
         ]
         return [name for name, _ in pairs], [key for _, key in pairs]
 

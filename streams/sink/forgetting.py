@@ -163,7 +163,7 @@ def _members(erasures: Collection[Erasure]) -> Mutation:
 
     The account tells it anew with its next profile.
     """
-    named = _named(erasures, "m.contact_id")
+    named = _outdated(erasures, "m.contact_id")
     kept = f"arrayFilter(k -> NOT {named}, m.keys)"
     member = (
         f"m -> (m.contact_id, if(length({kept}) < length(m.keys), '', m.name),"
@@ -192,6 +192,18 @@ def _named(erasures: Iterable[Erasure], contact: str) -> str:
     pairs = [(e.key, one) for e in erasures for one in sorted(e.contacts)]
     beside = ", ".join(f"({key}, {_quoted(one)})" for key, one in pairs)
     return f"({_in('k', gone)} OR {f'(k, {contact}) IN ({beside})' if pairs else '0'})"
+
+
+def _outdated(erasures: Iterable[Erasure], contact: str) -> str:
+    """Whether a profile must not name key `k` beside the contact (Erasure.outdates)."""
+    groups: dict[tuple[int, frozenset[str]], list[int]] = defaultdict(list)
+    for erasure in erasures:
+        groups[erasure.until, erasure.keeps].append(erasure.key)
+    told = [
+        f"({_in('k', keys)} AND anew[k] < {until} AND NOT {_in_texts(contact, sorted(keeps))})"
+        for (until, keeps), keys in groups.items()
+    ]
+    return f"({' OR '.join(told) or '0'})"
 
 
 def _dated(erasures: Iterable[Erasure], key: str, at: str) -> str:

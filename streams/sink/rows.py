@@ -246,7 +246,7 @@ class _Planner:
         identifiers: list[str] = []
         keys: list[int] = []
         if contact is not None:
-            identifiers, keys = erased.nameable(event.tenant, contact.identifiers, contact.id, at)
+            identifiers, keys = erased.of_event(event.tenant, contact.identifiers, contact.id, at)
         caused_by, caused_keys = erased.causes(event.tenant, event.caused_by)
         return "journey_events", (
             event.tenant,
@@ -278,7 +278,10 @@ class _Planner:
         if not record.value:
             return None
         profile = _profile(record.value)
-        members = [found for m in profile.members if (found := self._member(profile.tenant, m)) is not None]
+        anew = {self._erased.key(profile.tenant, i): from_rfc3339(at) for i, at in profile.anew.items()}
+        members = [
+            found for m in profile.members if (found := self._member(profile.tenant, m, anew)) is not None
+        ]
         emptied = profile.kind == "person" and profile.members and not members
         return "accounts", (
             profile.tenant,
@@ -302,10 +305,11 @@ class _Planner:
             profile.gone,
             profile.definition_version,
             [self._journey(profile.tenant, journey) for journey in profile.journeys],
+            anew,
         )
 
-    def _member(self, tenant: str, m: Member) -> Row | None:
-        names, keys = self._erased.nameable(tenant, m.identifiers, m.contact_id)
+    def _member(self, tenant: str, m: Member, anew: dict[int, int]) -> Row | None:
+        names, keys = self._erased.of_member(tenant, m.identifiers, m.contact_id, anew)
         if m.identifiers and not names:
             return None
         name = m.name if len(names) == len(m.identifiers) else ""  # whose it is cannot be told

@@ -30,7 +30,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "accounts": """
             tenant account_id version kind name keys crm_account_id stage stage_since journey_id
             members touches first_seen last_seen industry employees country dense gone definition_version
-            journeys""",
+            journeys anew""",
         "dead_letters": """
             generation topic partition offset at reason field error original_base64 size
             identifier_keys dated""",

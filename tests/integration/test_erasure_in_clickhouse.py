@@ -239,6 +239,35 @@ def test_who_comes_back_is_somebody_else(at: Warehouse) -> None:
     assert ("2", []) in events
 
 
+def comeback(at: Warehouse) -> list[Record]:
+    """She is erased, and comes back as part of a contact whose id does not tell that it is hers."""
+    old = [msgspec.structs.replace(member("cjane", "Jane Doe"), identifiers=[JANE, CRM])]
+    new = [msgspec.structs.replace(member("cnew", "Jane"), identifiers=[JANE])]
+    return [
+        *(at.mapped(name, Span(None, "cjane", "a1"), seq=3) for name in (JANE, CRM)),
+        at.profile(1, old),
+        *(erasing(at, name, 20) for name in (JANE, CRM)),
+        at.profile(9, new, anew={JANE: END}),
+        at.touch("j9", JANE, AFTER, contact={"name": "Jane"}),
+        erasing(at, JANE, 30, Span(None, "cnew", "a1")),
+    ]
+
+
+def test_who_comes_back_keeps_what_is_told_of_her_whatever_the_cut_and_order(at: Warehouse) -> None:
+    rng = random.Random(0)
+    places = list(range(8))
+    orders = [places, [5, *places[:5], 6, 7], [7, *places[:7]], *(rng.sample(places, 8) for _ in range(5))]
+    for n, order in enumerate(orders):
+        one = Warehouse(at.dsn, f"{at.tenant[:30]}{n}")
+        records = comeback(one)
+        for place in order:
+            one.feed(records[place])
+        assert one.rows("v_members", "contact_id, name, identifiers") == [("cnew", "Jane", [JANE])], order
+        assert one.rows("v_contacts", "contact_id, name, identifiers") == [("cnew", "Jane", [JANE])], order
+        superseded = one.rows("accounts", "members.name", "version")[:-1]
+        assert superseded in ([], [([],)]), order
+
+
 class CrashError(Exception):
     pass
 

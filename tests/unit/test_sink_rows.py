@@ -168,7 +168,18 @@ def test_a_profile_carries_its_members() -> None:
     member = Member(
         "c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5, {"email": False}
     )
-    profile = AccountProfile(
+    found = row("accounts", record(PROFILES.name, encode(profile(member))))
+    assert found["account_id"] == "a1"
+    assert found["members"] == [
+        [
+            *("c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5),
+            *({"email": False}, [short(key_of("acme", "email:j@b.nl"))]),
+        ]
+    ]
+
+
+def profile(*members: Member) -> AccountProfile:
+    return AccountProfile(
         **dict.fromkeys(
             ("id", "type", "occurred_at", "emitted_at", "crm_account_id", "industry", "country"), ""
         ),
@@ -181,7 +192,7 @@ def test_a_profile_carries_its_members() -> None:
         stage="purchase",
         stage_since="2025-02-03T08:12:04Z",
         journey_id="a1.1",
-        members=[member],
+        members=[*members],
         touches=3,
         first_seen=None,
         last_seen=None,
@@ -190,14 +201,6 @@ def test_a_profile_carries_its_members() -> None:
         gone=False,
         definition_version="1",
     )
-    found = row("accounts", record(PROFILES.name, encode(profile)))
-    assert found["account_id"] == "a1"
-    assert found["members"] == [
-        [
-            *("c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5),
-            *({"email": False}, [short(key_of("acme", "email:j@b.nl"))]),
-        ]
-    ]
 
 
 def test_a_dead_letter_is_named_by_the_refused_record() -> None:
@@ -252,8 +255,8 @@ def test_tables_have_the_columns_that_rows_fill() -> None:
         body = re.search(rf"CREATE TABLE IF NOT EXISTS {table} \((.*?)\nENGINE", sql, re.S)
         assert body is not None
         there = re.findall(r"^    (\w+) (?!.*MATERIALIZED)", body[1], re.M)
-        if changed := re.search(rf"ALTER TABLE {table}\n(.*?);\n", sql, re.S):
-            there += re.findall(r"ADD COLUMN IF NOT EXISTS (\w+) (?!.*MATERIALIZED)", changed[1])
+        for changed in re.findall(rf"ALTER TABLE {table}\n(.*?);\n", sql, re.S):
+            there += re.findall(r"ADD COLUMN IF NOT EXISTS (\w+) (?!.*MATERIALIZED)", changed)
         assert set(columns) <= set(there), table
 
 
@@ -325,7 +328,7 @@ def test_map_rows_older_than_an_erasure_do_not_come_back() -> None:
         (erasing(JANE), "c2", "2026-01-01T00:00:00Z", True),
     ],
 )
-def test_outputs_do_not_name_the_erased(row: MapRow, contact: str, at: str, named: bool) -> None:
+def test_events_do_not_name_the_erased(row: MapRow, contact: str, at: str, named: bool) -> None:
     known = erased("c1", row=row)
     known.forget_events([known.cause("acme", "e1")])
     event = JourneyEvent(
@@ -344,6 +347,34 @@ def test_outputs_do_not_name_the_erased(row: MapRow, contact: str, at: str, name
     assert len(found["identifier_keys"]) == len(found["contact_identifiers"])
     assert (found["caused_by"], len(found["caused_keys"])) == (["e2"], 1)
     assert found["account_name"] == ("" if row == erasing() or at < "2025-06" else "Jane")
+
+
+@pytest.mark.parametrize(
+    ("row", "contact", "anew", "named"),
+    [
+        (erasing(), "c1", {}, False),
+        (erasing(), "c9", {}, False),  # nobody knows yet whose it was
+        (erasing(), "c9", {JANE: AT}, True),  # she came back, as part of a contact that began elsewhere
+        (erasing(), "c9", {JANE: "2025-01-01T00:00:00Z"}, False),  # that was after an erasure before this one
+        (erasing(JANE, "c9"), "c9", {}, True),
+        (erasing(JANE, "c9"), "c1", {}, False),
+        (erasing(JANE, "c8"), "c9", {JANE: AT}, True),  # the map is not as far as the profile, or the reverse
+    ],
+)
+def test_profiles_do_not_name_the_erased_but_whoever_came_back(
+    row: MapRow, contact: str, anew: dict[str, str], named: bool
+) -> None:
+    members = [
+        Member(contact, "Jane", [JANE, "user_id:7"], None, None, None, None, 1, "", None),
+        Member("c5", "Jane D.", [JANE], None, None, None, None, 1, "", None),
+    ]
+    told = msgspec.structs.replace(profile(), members=members[: 1 if anew else 2], anew=anew)
+    found = of(plan([record(PROFILES.name, encode(told))], erased("c1", row=row)), "accounts")
+    seven = short(key_of("acme", "user_id:7"))
+    [(_, name, identifiers, *_, keys)] = found["members"]
+    assert (name, identifiers) == (("Jane", [JANE, "user_id:7"]) if named else ("", ["user_id:7"]))
+    assert keys == ([JANES, seven] if named else [seven])
+    assert found["anew"] == {str(JANES): from_rfc3339(at) for at in anew.values()}
 
 
 def test_links_and_their_tombstones_in_order() -> None:
