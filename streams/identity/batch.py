@@ -1,21 +1,28 @@
 """What belongs together after a batch; as little as may be is looked at again.
 
-Most new links join two clusters that may be one. Then only these two have to be read, by this rule: a new
-link between clusters F and G as last resolved makes one cluster of them and changes no other, *wherever its
-place in the order is*, provided that F and G together break no rule. For a link with one end in F or G and
-the other outside was refused, and is refused again: clusters with more members break no fewer rules. A link
-with both ends inside is accepted: parts of what breaks no rule break none. All else is as it was. A link
-within a cluster changes nothing, nor does one that goes forward in the order: that is the case F = G.
+A partition is the one that `resolver` finds if, *first*, each cluster is what becomes of its members by the
+links among them alone, and, *second*, each link between two clusters is refused by what these were by
+such links when it was its turn. For then, link by link, all goes as it is said here. So what a batch changes
+can be looked at cluster by cluster (`components.around`): those in which something changed and their
+neighbours are resolved by themselves. A neighbour that comes out as it was is where the change ends; if one
+does not, its neighbours are looked at too. What neither changed nor has a neighbour that did is as it was.
 
-The rule does not hold where people's links, which know no limits, are part of F or G. Then, where F and G
-may not be one, where a link ceased to count or goes backward, and where people said something, everything
-that links reach is resolved again (`Component`).
+Most new links need less, since clusters with more members break no fewer rules:
+
+- A link within a cluster that people's links are no part of changes nothing, nor does one that goes forward
+  in the order: the cluster only comes about earlier, so what was refused is refused again.
+- A link between two that together break no rule makes one of them and changes nothing else, *wherever its
+  place in the order is*. Both had refused all their other links.
+- A link that is refused where it comes in the order changes nothing. That is seen by resolving the two
+  clusters with it, by themselves.
+
+People's links know no limits. So where they are part of a cluster its neighbours are looked at.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from schemas.internal import ACCOUNT_KINDS, kind_of
-from streams.identity.components import Component, holding, is_joined
+from streams.identity.components import around, holding, is_joined
 from streams.identity.resolver import Cluster, Clusters, Pair
 from streams.identity.rows import CANNOT_LINK, HELD, LINK, Row
 from streams.identity.table import Table
@@ -27,19 +34,20 @@ class Batch(Clusters):
     def __init__(self, table: Table, limits: Mapping[str, int]) -> None:
         super().__init__(limits)
         self._table = table
-        self._resolved: set[str] = set()  # by way of all links
+        self._resolved: set[str] = set()  # with their neighbours
         self._grown: set[str] = set()  # one member or more of each cluster that another one was joined to
 
     def resolve(
         self, stale: set[str], linked: Iterable[tuple[str, str]], unsettled: Iterable[str]
     ) -> list[list[str]]:
-        """The clusters that are to be settled: what links reach from `stale` (empty afterwards), what new
+        """The clusters that are to be settled: those that change with `stale` (empty afterwards), that new
         links join (`linked`), and those of `unsettled`.
         """
-        while stale:
-            stale -= self._walk(stale.pop())
+        if stale:
+            self._again(stale, changed=True)
+            stale.clear()
         for a, b in linked:
-            if a not in self._resolved and b in self._table.row(a).links:  # not erased since
+            if self._resolved.isdisjoint((a, b)) and b in self._table.row(a).links:  # not erased since
                 self._link(a, b)
         touched = self._members({*self._resolved, *self._grown})
         self._judge(member for members in touched for member in members)
@@ -49,18 +57,20 @@ class Batch(Clusters):
     def _members(self, identifiers: Iterable[str]) -> list[list[str]]:
         return [one.members for one in {id(c): c for c in map(self._read, identifiers)}.values()]
 
-    def _walk(self, seed: str) -> set[str]:
-        component = Component(self._table, seed)
-        self.of |= component.partition.of
-        self._resolved |= component.found.keys()
-        return {*component.found}
-
     def _link(self, a: str, b: str) -> None:
+        """A new link."""
         one, other = self._read(a), self._read(b)
-        if one.joined or other.joined or not self.join(a, b, self.limits):
-            self._walk(a)
-        elif one is not other:
+        people = one.joined or other.joined
+        if people or not self.join(a, b, self.limits):
+            self._again((a, b), changed=people)
+        if one is not other:
             self._grown.add(a)
+
+    def _again(self, identifiers: Collection[str], *, changed: bool) -> None:
+        """Resolve what may have changed with the clusters of some identifiers."""
+        found = around(self._table, self._read, identifiers, changed=changed)
+        self.of |= found
+        self._resolved |= found.keys()
 
     def _read(self, identifier: str) -> Cluster:
         """The cluster of an identifier, as last resolved where nothing has changed it."""

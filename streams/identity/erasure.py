@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from schemas.internal import ISSUED_KINDS, STRONG_KINDS, WEAK_KINDS, Link, Request, kind_of
 from schemas.keys import erased_name
-from streams.identity.components import Component
+from streams.identity.components import whole
 from streams.identity.contacts import contact_id
 from streams.identity.evidence import PEOPLE
 from streams.identity.issued import Issued, gives, in_spans, names
@@ -108,7 +108,7 @@ class Erasures:
             return []
         if kind_of(identifier) in WEAK_KINDS:
             return [identifier]
-        return Component(self._table, identifier, until).cluster(identifier)
+        return whole(self._table, identifier, until).of[identifier].members
 
     # What comes late
 

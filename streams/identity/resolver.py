@@ -6,7 +6,7 @@ links are added, which know no limits but what people keep apart. The order is t
 of arrival nor repetition can change the result. Contacts and accounts use the same rule with other limits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from schemas.internal import ACCOUNT_KINDS, ERP, STRONG_KINDS, WEAK_KINDS, kind_of
@@ -171,8 +171,8 @@ class Partition(Clusters):
         nodes: Iterable[str],
         edges: Iterable[Edge],
         limits: Mapping[str, int],
-        joined: Sequence[Pair] = (),
-        apart: Sequence[Pair] = (),
+        joined: Iterable[Pair] = (),
+        apart: Iterable[Pair] = (),
     ) -> None:
         super().__init__(limits)
         self.of = {node: Cluster([node], limits) for node in nodes}

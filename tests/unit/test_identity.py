@@ -668,7 +668,7 @@ def test_evidence_is_keyed_by_its_link_and_owed_by_its_row() -> None:
 def test_a_link_costs_what_it_joins_and_not_what_the_component_has(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = [link(f"user_id:{n + i}", f"email:{n}@x.nl", 2 * n + i) for n in range(100) for i in (0, 1)]
     found = Map(*chain)
-    monkeypatch.setattr(batch, "Component", None)  # whoever walks a component fails
+    monkeypatch.setattr(batch, "around", None)  # whoever looks further fails
     found.say(link("user_id:5", "email:new@x.nl", 0))
     assert found.contact("email:new@x.nl") == found.contact("user_id:5") == found.contact("email:5@x.nl")
     whole = Map(link("user_id:5", "email:new@x.nl", 0))
