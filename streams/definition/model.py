@@ -16,6 +16,9 @@ STATUSES = ("active", "quiet", "silent", "unknown")
 CHANNELS = ("email", "phone", "web", "post", "meeting")
 GROUPS = ("orders", "after_sales")  # what `[journey]` calls so, in the types of clauses and moments
 NO_ROLE = "none"
+FOR_EVER = "for ever"  # how a file says that a fact does not expire
+NAME = r"^[a-z][a-z0-9_]*$"  # it stands in ids and columns
+CURRENCY = r"^[A-Z]{3}$"
 
 
 def _one_of(names: str) -> Meta:
@@ -23,7 +26,7 @@ def _one_of(names: str) -> Meta:
     return Meta(extra={"one_of": names})
 
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]  # it stands in ids and columns
+Name = Annotated[str, Meta(pattern=NAME)]
 Words = Annotated[str, Meta(min_length=1)]
 TouchType = Annotated[str, _one_of("type")]
 TouchTypes = Annotated[str, _one_of("type or group")]
@@ -31,7 +34,7 @@ Stage = Annotated[str, _one_of("stage")]
 Role = Annotated[str, _one_of("role")]
 RoleOrNone = Annotated[str, _one_of("role or none")]
 Pattern = Annotated[str, _one_of("pattern")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, Meta(pattern=CURRENCY)]
 Zone = Annotated[str, _one_of("zone")]
 Count = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=0)]
@@ -98,6 +101,12 @@ class TopicRule(msgspec.Struct, frozen=True):
     inspiration: bool = False
 
 
+class CrossingRule(msgspec.Struct, frozen=True):
+    """What is no shared step."""
+
+    ignore: tuple[str, ...]  # types or topics
+
+
 class RoleRules(msgspec.Struct, frozen=True):
     """Roles: their weight in the score, who is required when, what titles and behaviour say."""
 
@@ -106,8 +115,8 @@ class RoleRules(msgspec.Struct, frozen=True):
     # stage -> of each group one; the first named is missing
     titles: dict[RoleOrNone, tuple[Words, ...]]  # role (or `none`) -> further titles, before the lexicon's
     behaviour: dict[TouchType, RoleOrNone]  # touchpoint type -> role; what shows none is left out
-    topics: dict[str, RoleOrNone]  # topic -> role, likewise
     confidence: dict[Literal["command", "crm", "title", "behaviour"], Share]
+    topics: dict[str, RoleOrNone] = {}  # topic -> role, as `behaviour`
 
 
 class ScoreRule(msgspec.Struct, frozen=True):
@@ -135,8 +144,8 @@ class SilenceRule(msgspec.Struct, frozen=True):
     silent: Share  # below `quiet`
     horizon_days: Count  # P(active) is of a touch in so many days
     active_days: Count  # fewer: unknown
-    quiet_days: int = 14
-    silent_days: int = 28  # three weeks of holidays of somebody who comes every working day are 24
+    quiet_days: Days = 14
+    silent_days: Days = 28  # three weeks of holidays of somebody who comes every working day are 24
 
 
 class FactRule(msgspec.Struct, frozen=True):
@@ -182,7 +191,7 @@ class Definition(msgspec.Struct, frozen=True, dict=True):
     stages: tuple[StageRule, ...]
     moments: tuple[MomentRule, ...]
     topics: tuple[TopicRule, ...]
-    crossings_ignore: tuple[str, ...]  # types or topics
+    crossings: CrossingRule
     roles: RoleRules
     score: ScoreRule
     handoff: HandoffRule
