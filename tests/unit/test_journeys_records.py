@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -439,6 +440,31 @@ def test_what_was_handed_to_an_account_that_is_gone_waits_until_something_stands
 
 
 # ---- waiting
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("order", permutations(("snapshot", "answer", "time")), ids=" ".join)
+def test_in_whatever_order_snapshot_answer_and_time_come_nothing_is_told_twice(
+    order: tuple[str, ...], live: bool
+):
+    given = Driven(live=live)
+    hour = 3_600_000
+
+    def time() -> None:
+        given.drain(now=START + hour * (given.drains + 1))
+
+    given.feed(at(PERSON, fragment(JANE, of("cjane", *JANES))))
+    time()
+    withdrawal, snapshot = moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)
+    (answer,) = answers(given.feed(withdrawal, now=START + hour))
+    before = len(given.sent)
+    for what in order:
+        if what == "time":
+            time()
+        else:
+            given.feed(snapshot if what == "snapshot" else answer, now=START + hour * given.drains)
+    time()
+    assert told(given.sent[before:], FIRM) == ["account_merged"]
 
 
 @pytest.mark.parametrize("restart", [False, True])
