@@ -8,16 +8,14 @@ person's last touch, a call a number.
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from schemas.internal import Word, kind_of
+from schemas.times import day_text
 
 CHANNELS: Final = ("email", "phone")  # purposes of consent to be approached
 _NAMES: Final = {"email": "e-mail", "phone": "phone"}
 _LACKS: Final = {"email": "no e-mail address known", "phone": "no phone number known"}
-_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class Known(NamedTuple):
@@ -170,9 +168,4 @@ def _sentence(email: _Why, phone: _Why, day_of: Callable[[int], int]) -> str:
 def _clause(why: _Why, channel: str, day_of: Callable[[int], int]) -> str:
     words, at = why
     text = words.format(channel)
-    return text if at is None else f"{text} on {_date(day_of(at))}"
-
-
-@lru_cache(maxsize=4096)  # eleven years
-def _date(day: int) -> str:
-    return date.fromordinal(_EPOCH + day).isoformat()
+    return text if at is None else f"{text} on {day_text(day_of(at))}"
