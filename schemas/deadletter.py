@@ -32,9 +32,11 @@ def headers(
     offset: int,
     generation: int,
     original: bytes,
+    tenant: str = "",
 ) -> Headers:
     """The headers of a dead letter; (generation, topic, partition, offset) name the refused record.
 
+    `tenant`: whose it is, where that is known and the bytes may not tell it.
     The generation tells embedded brokers apart, whose offsets begin at 0 at every start.
     """
     pairs = [
@@ -46,6 +48,8 @@ def headers(
         ("offset", str(offset)),
         ("generation", str(generation)),
     ]
+    if tenant:
+        pairs.append(("tenant", tenant))
     if len(original) > PREFIX_BYTES:
         pairs += [("size", str(len(original))), ("sha256", sha256(original).hexdigest())]
     return tuple((name, value.encode("utf-8", "replace")) for name, value in pairs)

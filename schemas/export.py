@@ -49,7 +49,10 @@ _DEAD_LETTER: Final[dict[str, Any]] = {
         "partition": _NUMBER,
         "offset": _NUMBER,
         "generation": _NUMBER | {"description": "tells restarts of an embedded broker apart"},
-        "tenant": {"type": "string", "description": "whose it is, where a trusted header names it"},
+        "tenant": {
+            "type": "string",
+            "description": "whose it is, where a trusted header or the step names it",
+        },
         "size": _NUMBER | {"description": "bytes of the whole record"},
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     },

@@ -270,7 +270,7 @@ def requeue_letters(where: str) -> None:
     with explained():
         # Of erased people nothing is kept that could be sent.
         left = f"({where}) AND reason != 'erased'"
-        rows = json.loads(_letters(f"topic, {ORIGINAL} AS bytes, size", left, None, "json"))
+        rows = json.loads(_letters(f"tenant, topic, {ORIGINAL} AS bytes, size", left, None, "json"))
         try:
             sent, cut, others = requeue(settings, rows)
         except KafkaError as error:

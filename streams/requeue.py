@@ -6,12 +6,13 @@ from typing import Any
 
 from kafka import KafkaProducer
 
+from streams.ingest.step import TENANT_HEADER
 from streams.run import INPUTS
 from streams.settings import Settings
 
 
 def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int, int]:
-    """Send each row's `bytes` (base64) to its `topic`, where that is an input topic.
+    """Send each row's `bytes` (base64) to its `topic`, where that is an input topic, and whose they are.
 
     Returns how many were sent, how many not since they were cut, how many not since they are of other topics.
     Raises KafkaError when the broker does not take one.
@@ -27,7 +28,9 @@ def requeue(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> tuple[int,
             if len(value) < int(row["size"]):
                 cut += 1
                 continue
-            producer.send(row["topic"], value=value).get(timeout=30)
+            tenant = row["tenant"].encode() if settings.trust_headers else b""
+            headers = [(TENANT_HEADER, tenant)] if tenant else []
+            producer.send(row["topic"], value=value, headers=headers).get(timeout=30)
             sent += 1
     finally:
         producer.close()

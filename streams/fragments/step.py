@@ -178,6 +178,7 @@ class Fragments:
             offset=-1 - int.from_bytes(key[:6], "big"),
             generation=self._config.generation,
             original=b"",
+            tenant=touch.tenant,
         )
         return Output(DEAD.name, self._config.partition, None, b"", headers)
 

@@ -340,7 +340,8 @@ class _Planner:
         """Without the headers that name the refused record, its own place does: nothing refused is lost."""
         told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
         original, error = record.value or b"", told.get("error", "")
-        whom = named(original, self._habits, told.get("tenant", "").strip())
+        tenant = told.get("tenant", "").strip()
+        whom = named(original, self._habits, tenant)
         keys = self._erased.keys(whom.tenant, whom.identifiers)
         if any(self._erased.touch(key, whom.at) for key in keys):
             original, error, keys = b"", ERASED, []
@@ -365,6 +366,7 @@ class _Planner:
             count("size", len(record.value or b"")),
             keys,
             rfc3339(whom.at),
+            tenant,
         )
 
 

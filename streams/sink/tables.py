@@ -33,7 +33,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
             journeys anew""",
         "dead_letters": """
             generation topic partition offset at reason field error original_base64 size
-            identifier_keys dated""",
+            identifier_keys dated told_tenant""",
         "identity_links": "tenant link_key version a b a_key b_key source rank said_at state why",
         "assertions": "tenant event_id precedence assertion a b a_key b_key said_at said_by",
         "lead_outcomes": """

@@ -395,6 +395,15 @@ def test_a_dead_letter_without_a_tenant_is_of_the_default_one_where_it_can_be_re
     ]
 
 
+def test_the_tenant_of_a_trusted_header_is_that_of_the_dead_letter(at: Warehouse) -> None:
+    texts = (b'{"a":1}', b'{"tenant":"other"}', b'{"tena', b"")
+    letters = [letter(n, text, generation=78) for n, text in enumerate(texts)]
+    at.feed(*(one._replace(headers=(*one.headers, ("tenant", at.tenant.encode()))) for one in letters))
+    assert at.rows("v_dead_letters", "offset, original") == [
+        (n, text.decode()) for n, text in enumerate(texts)
+    ]
+
+
 def test_a_row_that_clickhouse_refuses_is_handed_back_alone(at: Warehouse) -> None:
     good = [at.touch(f"e{n}", "email:j@acme.nl", "2025-01-01T00:00:00Z") for n in range(20)]
     bad = at.touch("bad", "email:j@acme.nl", "2025-01-01T00:00:00Z", commerce={"value": "9" * 40})

@@ -283,8 +283,9 @@ def test_what_ctrl_c_says_is_true(monkeypatch: pytest.MonkeyPatch, arguments: li
 
 def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, bytes]] = []
+    named: list[list[tuple[str, bytes]]] = []
     letters = [
-        {"topic": topic, "bytes": b64encode(value).decode(), "size": size}
+        {"tenant": "w01", "topic": topic, "bytes": b64encode(value).decode(), "size": size}
         for topic, value, size in (
             ("touchpoints", b"one", 3),
             ("identity-assertions", b"said", 4),
@@ -299,8 +300,9 @@ def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pyt
     class Producer:
         def __init__(self, **_: Any) -> None: ...
 
-        def send(self, topic: str, value: bytes) -> SimpleNamespace:
+        def send(self, topic: str, value: bytes, headers: list[tuple[str, bytes]]) -> SimpleNamespace:
             sent.append((topic, value))
+            named.append(headers)
             return SimpleNamespace(get=lambda timeout: timeout)
 
         def close(self) -> None: ...
@@ -326,6 +328,10 @@ def test_letters_of_other_topics_than_inputs_are_not_sent_again(monkeypatch: pyt
     ]
     assert done.stderr == "Error: 1 not sent: they were on topics that only the processor writes\n"
     assert done.exit_code == 1
+    assert named == [[]] * 5
+    monkeypatch.setenv("JOURNEYS_TRUST_HEADERS", "true")
+    command("dead-letters", "requeue")
+    assert named[5:] == [[("journeys-tenant", b"w01")]] * 5
 
 
 def test_no_data_to_ask(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_a_touch_that_is_erased_is_a_dead_letter_without_bytes_however_often_it_
         "partition": b"1",
         "offset": str(-1 - int.from_bytes(event("e1")[:6], "big")).encode(),
         "generation": b"0",
+        "tenant": b"t",
     }
     assert headers[1]["offset"] == str(-1 - int.from_bytes(event("new")[:6], "big")).encode()
     assert (driven.stated, driven.snapshots, driven.written) == ([], {}, 0)

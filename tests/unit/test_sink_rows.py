@@ -223,6 +223,9 @@ def test_a_dead_letter_is_named_by_the_refused_record() -> None:
     )
     assert (found["reason"], found["field"], found["error"]) == ("bad_time", "occurred_at", "no offset")
     assert (found["original_base64"], found["size"]) == ("/wA=", 100_000)
+    assert found["told_tenant"] == ""
+    told = row("dead_letters", record(DEAD.name, b"", (*headers, ("tenant", b"w01"))))
+    assert told["told_tenant"] == "w01"
 
 
 @pytest.mark.parametrize(("told", "kept"), [(b"-12", -12), (b"12", 12), (b"--1", 7), (b"-", 7), (b"", 7)])
