@@ -348,9 +348,8 @@ class _Planner:
 
         def count(name: str, otherwise: int) -> int:
             text = told.get(name, "")
-            digits = (
-                text.removeprefix("-") if name == "offset" else text
-            )  # a negative one stands for an account
+            # A negative offset stands for an account.
+            digits = text.removeprefix("-") if name == "offset" else text
             return int(text) if digits.isascii() and digits.isdigit() else otherwise
 
         return "dead_letters", (
