@@ -186,6 +186,9 @@ class Erasures:
         self._bury_ids(row, group)
         kept = erasure(row)
         kept.graves = sorted([*kept.graves, (until, group.key)])
+        for one in map(self._table.row, list(self._table.dependants(erased_name(key)))):
+            if one.erasure is not None and key in one.erasure.forgotten:
+                self._forgets(one, key)
         if not weak:
             self._unlink(row, group, members)
         later_words = ((strong, _after(words, until)) for strong, words in row.words.items())
@@ -271,12 +274,15 @@ class Erasures:
     def _forget(self, identifier: str, erased: str, until: int) -> None:
         """`identifier` is somebody else than who is erased: FRAGMENTS drops what links the two."""
         row, key = self._table.row(identifier), self._key(erased)
-        if row.seen == NEVER or is_erased(row, until):
-            return
-        kept = erasure(row)
-        kept.forgotten[key] = max(until, kept.forgotten.get(key, until))
-        self._table.touch(identifier)
-        self._table.published.add(identifier)
+        if row.seen != NEVER and not is_erased(row, until):
+            self._forgets(row, key)
+
+    def _forgets(self, row: Row, key: bytes) -> None:
+        """A row forgets an erased identifier: up to when this one is erased, whichever request came last."""
+        erasure(row).forgotten[key] = erasure(self._table.row_by(key)).graves[-1][0]
+        self._table.index.add(erased_name(key), row.identifier)
+        self._table.touch(row.identifier)
+        self._table.published.add(row.identifier)
 
     # Devices
 
@@ -298,29 +304,25 @@ class Erasures:
                 self._table.touch(weak)
                 self._table.published.add(weak)  # it may be that people speak of it no more
             if gone or said:
-                self._left_behind(row, strong, until)
+                self._left_behind(row, strong)
             later += [*left, *(word.at for word in after)]
         return later
 
     def owner(self, weak: str, strong: str, at: int) -> str:
         """By which name a person owns a device who is said to have used it then: an erased one has none."""
         row = self._table.row(strong)
-        if row.erasure is None or (grave := row.erasure.grave(at)) is None:
+        if not is_erased(row, at):
             return strong
-        self._left_behind(self._table.row(weak), strong, self._register.group(grave).until)
+        self._left_behind(self._table.row(weak), strong)
         return erased_name(self._key(strong))
 
-    def _left_behind(self, weak: Row, strong: str, until: int) -> None:
-        """A device was an erased person's up to then."""
+    def _left_behind(self, weak: Row, strong: str) -> None:
+        """A device was an erased person's."""
         key = self._key(strong)
-        forgotten = erasure(weak).forgotten
         if not weak.identifier.startswith(ERASED):
             erasure(weak).kind = kind_of(weak.identifier)
-        if forgotten.get(key, -NEVER) < until:
-            forgotten[key] = until
-            self._table.touch(weak.identifier)
-            self._table.published.add(weak.identifier)
-        self._table.index.add(erased_name(key), weak.identifier)
+        if key not in erasure(weak).forgotten:
+            self._forgets(weak, key)
 
     def rename(self, identifier: str) -> None:
         """A device that only erased persons are known to have owned has no name; else it is called so."""

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.identifiers import address_domain
 from schemas.internal import ACCOUNT_KINDS, WEAK_KINDS, kind_of
+from schemas.keys import erased_name
 from schemas.times import DAY_MS
 from streams.identity.contacts import Timeline
 from streams.identity.resolver import partner_limit
@@ -262,4 +263,5 @@ def depends_on(row: Row) -> Iterator[str]:
     domain = address_domain(row.identifier)
     employers = (account for _, _, _, account in row.employed)
     owners = chain(row.owners, row.words) if weak_kind(row) else ()
-    return chain(owners, row.accounts, employers, (domain,) if domain else ())
+    forgotten = map(erased_name, row.erasure.forgotten) if row.erasure is not None else ()
+    return chain(owners, row.accounts, employers, (domain,) if domain else (), forgotten)

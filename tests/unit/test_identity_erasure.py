@@ -278,6 +278,25 @@ def test_a_conflict_is_somebody_else() -> None:
         assert not found.names("jane@")
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_who_is_erased_twice_is_forgotten_up_to_the_later_time(restart: bool) -> None:
+    known: list[Statement] = [
+        link(CRM_1, JANE, 1),
+        link("contact_id:2", JANE, 2),
+        owns(COOKIE, JANE, 3),
+        owns(COOKIE, BOB, 4),
+    ]
+    for requests in permutations((erase(JANE, at=5), erase(JANE, at=9, event_id="r2"))):
+        for order in ([*known, *requests], [*requests, *known], [requests[0], *known, requests[1]]):
+            found = Map()
+            for said in order:
+                if restart:
+                    found.restart()
+                found.say(said)
+            for identifier in ("contact_id:2", COOKIE):
+                assert found.row(identifier).forgotten == {key(JANE).hex(): rfc3339(day(9))}
+
+
 def test_links_of_the_erased_are_told_to_be_gone_also_after_a_restart() -> None:
     found = Map(link(CRM_1, JANE, 1, "crm"), link(BOB, CRM_1, 2, "crm"), word("link", JANE, LOGIN, 2))
     assert sum(one is not None for one in found.links.values()) == 3
