@@ -89,8 +89,8 @@ def cut(row: Fragment, erasure: Erasure, key_of: Callable[..., bytes]) -> None:
     """Take what is erased out of the row (in place; dictionaries that snapshots refer to are replaced)."""
     floor = erasure.floor
     if gone := [touch for touch in row.touches if erasure.covers(touch.at)]:
-        hash_touches(row, gone, key_of)
         _cut_touches(row, [touch for touch in row.touches if not erasure.covers(touch.at)])
+        hash_touches(row, gone, key_of)
     row.claims = sorted({erasure.owner(claim) for claim in row.claims if floor is None or claim[0] >= floor})
     row.claims_level = row.claims_level if row.claims else 0
     row.links = [
@@ -109,8 +109,16 @@ def cut(row: Fragment, erasure: Erasure, key_of: Callable[..., bytes]) -> None:
 
 
 def hash_touches(row: Fragment, gone: Iterable[Mini], key_of: Callable[..., bytes]) -> None:
-    """Note the hashes of touches that are erased, so that nobody whom they were told of names them."""
-    hashes = {event_key(key_of, row.tenant, touch.source, touch.event_id) for touch in gone}
+    """Note the hashes of touches that are erased, so that nobody whom they were told of names them.
+
+    Not of an event of which another copy stands: that one may be named.
+    """
+    stand = {(touch.source, touch.event_id) for touch in row.touches}
+    hashes = {
+        event_key(key_of, row.tenant, touch.source, touch.event_id)
+        for touch in gone
+        if (touch.source, touch.event_id) not in stand
+    }
     row.erased = sorted(hashes.union(row.erased))[:ERASED]
 
 

@@ -23,7 +23,7 @@ from schemas.internal import (
     Touch,
     kind_of,
 )
-from schemas.keys import erased_name, identifier_key
+from schemas.keys import erased_name, event_key, identifier_key
 from schemas.times import DAY_MS
 from schemas.touchpoint import FACT_TYPES
 from streams.fragments import erasure
@@ -106,6 +106,7 @@ class Update:
         if self._erasure is not None and self._erasure.covers(at):
             self._refuse(touch)
             return
+        self._back(touch)
         identifier = row.identifier = touch.identifier  # also where it had been erased
         kind = kind_of(identifier)
         names = "" if touch.account == identifier else touch.account
@@ -220,6 +221,13 @@ class Update:
             self._forward(touch.strong, touch.source, touch.rank, touch.occurred_at)
         if touch.consent:  # of a device that was an erased person's: a word on consent it keeps
             self._tell(touch.consent, CONSENT, STEWARD, touch.occurred_at, touch.source)
+
+    def _back(self, touch: Touch) -> None:
+        """A touch that is not erased, or no more: whoever it is told of may name its event."""
+        row = self.row
+        if row.erased:
+            key = event_key(self._key_of, row.tenant, touch.source, touch.event_id)
+            row.erased = [one for one in row.erased if one != key]
 
     def _seen(self, at: int) -> None:
         if self.row.seen is None or at < self.row.seen:

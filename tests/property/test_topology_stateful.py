@@ -6,6 +6,7 @@ At rest everything is as the naive oracle says, which resolves the whole set at 
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -26,7 +27,7 @@ from streams.fragments.step import Fragments
 from streams.identity import resolver
 from tests.simulation import builds, checks, topology
 from tests.simulation.bus import Bus
-from tests.simulation.people import BEGIN_MS, Line, clear, erased
+from tests.simulation.people import BEGIN_MS, Line, clear, erased, lost
 from tests.simulation.said import Assertion, Request, said
 
 CLOCK_MS = BEGIN_MS + 118 * DAY_MS  # later than everything; nobody's devices are remembered for 120 days
@@ -220,10 +221,17 @@ class Topology(RuleBasedStateMachine):
         self._as_the_oracle_says()
 
     def _rest(self) -> None:
-        self.drains += 1
+        """Until nothing is left to do; what may be lost by then is sent again."""
         self.bus.rest()
+        self._come_again(lost(self.lines, anonymous=self.bus.anonymous))
+        self.drains += 1
         self.bus.drain(CLOCK_MS, self.drains)
         self.known = len(self.lines)
+
+    def _come_again(self, lines: Sequence[Line]) -> None:
+        for line in lines:
+            self.bus.send(Output(line.topic, 0, None, line.value))
+        self.bus.rest()
 
     def _as_the_oracle_says(self) -> None:
         wrong = checks.against_oracle(self.bus, self.lines, CLOCK_MS)
@@ -237,8 +245,7 @@ class Topology(RuleBasedStateMachine):
             return
         self._rest()
         self._as_the_oracle_says()
-        for line in erased(self.lines, anonymous=self.bus.anonymous):
-            self.bus.send(Output(line.topic, 0, None, line.value))
+        self._come_again(erased(self.lines, anonymous=self.bus.anonymous))
         self._rest()
         self._as_the_oracle_says()
         wrong = checks.refused_again(self.bus, self.lines)

@@ -28,7 +28,7 @@ from tests.simulation import oracle_journeys, people, topology
 from tests.simulation.clusters import Group
 from tests.simulation.compare import differences, fold
 from tests.simulation.oracle import Tenant
-from tests.simulation.people import Line, erased
+from tests.simulation.people import Line, erased, lost
 from tests.simulation.said import Said
 from tests.simulation.seen import (
     POISON,
@@ -102,11 +102,8 @@ def refused_again(run: Run, lines: Sequence[Line]) -> list[str]:
 
     Copies of an event with other identifiers are refused where those are.
     """
-    wanted: dict[tuple[str, str, str], set[str]] = {}
-    for line in erased(lines, anonymous=run.anonymous):
-        if line.event is not None and isinstance(line.said, Said):
-            event = (line.event["tenant"], line.said.source, line.said.id)
-            wanted.setdefault(event, set()).add(line.said.fragment)
+    wanted = _fragments(erased(lines, anonymous=run.anonymous))
+    maybe = _fragments(lost(lines, anonymous=run.anonymous))
     found: set[tuple[int, int]] = set()
     wrong = []
     for output in run.seen(topics.DEAD.name):
@@ -116,12 +113,23 @@ def refused_again(run: Run, lines: Sequence[Line]) -> list[str]:
             if output.value or output.key or headers["topic"] != topics.VALID.name.encode():
                 wrong.append(f"dead letter of an erased touch: {output}")
     times = Counter(offset for _, offset in found)
-    for event, fragments in wanted.items():
+    for event in {*wanted, *maybe}:
         key = keys.event_key(run.config.key_of, *event)
         count = times.pop(-1 - int.from_bytes(key[:6], "big"), 0)
-        if not 1 <= count <= len(fragments):
+        fragments = wanted.get(event, set()) | maybe.get(event, set())
+        if not (event in wanted) <= count <= len(fragments):
             wrong.append(f"refused as erased: {event}: {count} times, in {sorted(fragments)}")
     return wrong + [f"refused as erased: something else, {count} times" for count in times.values()]
+
+
+def _fragments(lines: Sequence[Line]) -> dict[tuple[str, str, str], set[str]]:
+    """(tenant, source, event id) -> the identifiers that it is a touch of."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for line in lines:
+        if line.event is not None and isinstance(line.said, Said):
+            event = (line.event["tenant"], line.said.source, line.said.id)
+            found.setdefault(event, set()).add(line.said.fragment)
+    return found
 
 
 def forgotten(run: Run, lines: Sequence[Line]) -> list[str]:

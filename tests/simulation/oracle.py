@@ -249,6 +249,14 @@ class Tenant:
         owner = self.owner(event.fragment, event.at)
         return owner is not None and owner[1] and not self.alive(owner[0], event.at)
 
+    def lost(self, event: Said) -> bool:
+        """Whether a touch that is not erased may have been, until it was told who had the device then."""
+        if event.strong or not event.weak or self.erased(event):
+            return False
+        pairs = [(s, e.weak) for e in self.events for s in e.strong]
+        pairs += [pair for one in self.assertions for pair in ((one.a, (one.b,)), (one.b, (one.a,)))]
+        return any(event.fragment in weak and not self.alive(s, event.at) for s, weak in pairs)
+
     def place(self, event: Said) -> Placed:
         """Contact and account of a touch that is not erased."""
         strong: str | None = None
@@ -325,11 +333,6 @@ class Tenant:
         erased = before.closure(request)
         said = [(one.a, one.b) for one in before.assertions if one.what != "link" and self._of_people(one)]
         kinds = [kind_of(one) for one in erased]
-        for weak in {weak for e in before.events for weak in e.weak}:
-            owners = [owner for _, owner, _ in before.assertions_of(weak)]
-            others = set(owners) - erased or (self.anonymous and len(owners) > 1)
-            if others and erased.intersection(owners):
-                return True
         return any(a in erased or b in erased for a, b in [*((e.a, e.b) for e in left_out), *said]) or any(
             kinds.count(kind) > limit for kind, limit in CONTACT_LIMITS.items()
         )

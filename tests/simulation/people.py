@@ -384,11 +384,20 @@ def clear(lines: Sequence[Line], last: Collection[Line] = (), *, anonymous: bool
 
 def erased(lines: Sequence[Line], *, anonymous: bool) -> list[Line]:
     """The lines that are refused when they come again."""
+    return _told(lines, Tenant.erased, anonymous=anonymous)
+
+
+def lost(lines: Sequence[Line], *, anonymous: bool) -> list[Line]:
+    """The lines that may have been refused although they are not erased; they count when they come again."""
+    return _told(lines, Tenant.lost, anonymous=anonymous)
+
+
+def _told(lines: Sequence[Line], which: Callable[[Tenant, Said], bool], *, anonymous: bool) -> list[Line]:
     all_of = tenants(lines, anonymous=anonymous)
     return [
         line
         for line in lines
         if line.event is not None
         and isinstance(line.said, Said)
-        and all_of[line.event["tenant"]].erased(line.said)
+        and which(all_of[line.event["tenant"]], line.said)
     ]

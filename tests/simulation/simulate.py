@@ -59,7 +59,7 @@ def simulate_topology(seed: int, build: Build = RIGHT, *, trace: list[str] | Non
         )
     run.end(end, lambda: topology.drain(run.world, end, number + 1))
     run.again(
-        lambda: topology.records(run.world, people.erased(lines, anonymous=anonymous)),
+        lambda: topology.records(run.world, topology.again(lines, anonymous=anonymous)),
         lambda: topology.drain(run.world, end, number + 2),
     )
     return run.outcome(lambda: _topology_problems(run.world, parts, end))
