@@ -236,6 +236,45 @@ def test_a_device_keeps_when_it_was_an_erased_person_s_but_not_whose(driven: Dri
     assert driven.parts("a1")[1] == ("cm", START + 25, None, ["e30", "e31"])
 
 
+def test_what_was_erased_with_a_device_and_was_somebody_elses_counts_when_it_comes_again(
+    driven: Driven,
+) -> None:
+    name = {"type": "form_submitted", "contact": {"name": "Mary"}}
+    touches = touch(COOKIE, "e20", START + 20), touch(COOKIE, "e30", START + 30, **name)
+    since, until = START - 90 * DAY_MS, START + 101
+    hers = {"forgotten": {JANE: START + 100}}
+    driven.take(*touches, Owner("t", COOKIE, JANE, START + 10), mapped(COOKIE, (None, "cj", "a1")))
+    driven.take(erasure(mapped(COOKIE, (None, None, None), seq=2), (since, until), **hers))
+    assert driven.snapshots["a1"].erased == sorted([event("e20"), event("e30")])
+    spans = (None, None, None), (START + 25, "cm", "a2")
+    driven.take(
+        Owner("t", COOKIE, MARY, START + 25),  # it comes late: she had the device by then
+        erasure(mapped(COOKIE, *spans, seq=3), (since, START + 25), **hers),
+    )
+    assert driven.parts("a2") == [("cm", START + 25, None, [])]
+    assert driven.snapshots["a2"].erased == sorted([event("e20"), event("e30")])
+    driven.take(*touches)
+    assert len(driven.letters) == 1
+    assert driven.parts("a2") == [("cm", START + 25, None, ["e30"])]
+    assert driven.snapshots["a2"].erased == [event("e20")]  # the other one may be named again
+    assert driven.snapshots["a2"].facts["name"].value == "Mary"
+    in_time = Driven().take(
+        *touches,
+        *(Owner("t", COOKIE, who, START + at) for at, who in ((10, JANE), (25, MARY))),
+        erasure(mapped(COOKIE, *spans, seq=3), (since, START + 25), **hers),
+    )
+    found, wanted = driven.fragment(COOKIE), in_time.fragment(COOKIE)
+    found.left, found.erased = [], []  # they remember what was sent
+    assert found == wanted
+
+
+def test_an_event_of_which_another_copy_stands_may_be_named(driven: Driven) -> None:
+    driven.take(touch(COOKIE, "e1", START + 5), touch(COOKIE, "e1", START + 20))
+    driven.take(erasure(mapped(COOKIE, (None, None, "a1")), (START, START + 10)))
+    assert driven.parts("a1") == [("", None, None, ["e1"])]
+    assert driven.snapshots["a1"].erased == []
+
+
 def test_of_a_weak_identifier_only_its_own_touches_are_erased(driven: Driven) -> None:
     driven.take(
         touch(COOKIE, "e1"),
