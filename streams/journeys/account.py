@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Fact, Part, Snapshot, kind_of
-from streams.journeys.stages import Touched
+from streams.definition.model import Definition
+from streams.journeys.stages import Touched, rules
 from streams.journeys.walk import EVER, Person, Spell, Walked, walk
 
 _STRENGTH = {kind: i for i, kind in enumerate((*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS))}
@@ -48,6 +49,7 @@ class Account(NamedTuple):
     consent: dict[str, dict[str, bool]]  # contact -> purpose -> given or refused
     moves: dict[str, list[Move]]  # contact -> when it came from another firm
     walked: Walked
+    definition: str  # version of the definition that it follows
 
     def allowed(self, contact: str) -> list[str]:
         """The identifiers of the contact that events may carry: no address of one who refuses mail."""
@@ -57,13 +59,13 @@ class Account(NamedTuple):
         return [identifier for identifier in known if kind_of(identifier) != "email"]
 
 
-def derive(snapshots: Iterable[Snapshot]) -> Account:
+def derive(snapshots: Iterable[Snapshot], definition: Definition) -> Account:
     """The account of these snapshots, the latest of each fragment; withdrawn ones count for nothing."""
     there = [s for s in snapshots if not s.withdrawn]
     there.sort(key=lambda s: (_STRENGTH.get(kind_of(s.identifier), len(_STRENGTH)), s.identifier))
     keys = sorted(s.identifier for s in there if kind_of(s.identifier) in ACCOUNT_KINDS)
     people, moves = _people(there)
-    walked = walk(_touches(there), people)
+    walked = walk(_touches(there), people, rules(definition))
     names, identifiers, consent = _contacts(there)
     firm = _firm(there)
     spells = [spell for person in people.values() for spell in person.spells if not spell.phantom]
@@ -85,6 +87,7 @@ def derive(snapshots: Iterable[Snapshot]) -> Account:
         consent=consent,
         moves=moves,
         walked=walked,
+        definition=definition.version,
     )
 
 

@@ -19,7 +19,6 @@ from schemas.internal import kind_of
 from schemas.times import rfc3339
 from streams.core import Version
 from streams.journeys.account import Account
-from streams.journeys.stages import DEFINITION_VERSION
 from streams.journeys.walk import EVER, Journey
 from streams.session import unpack_version
 
@@ -107,7 +106,7 @@ def ref(account_id: str, account: Account) -> Ref:
         keys=account.keys,
         stage=stages[-1][0] if stages else "",
         journey_id=f"{account_id}.{len(journeys)}" if journeys else "",
-        definition=DEFINITION_VERSION,
+        definition=account.definition,
     )
 
 

@@ -9,9 +9,9 @@ from schemas.events import AccountProfile, JourneyRow, Member, StageEntered
 from schemas.internal import kind_of
 from schemas.times import DAY_MS, from_rfc3339, rfc3339
 from streams.core import Version
+from streams.definition.model import Definition
 from streams.journeys.account import Account, derive
 from streams.journeys.ledger import STAGE, Ledger, identity
-from streams.journeys.stages import DEFINITION_VERSION
 from streams.journeys.walk import EVER, Spell
 from streams.session import unpack_version
 
@@ -54,7 +54,7 @@ def content(ledger: Ledger, account: Account, clock: int) -> AccountProfile:
         country=_text(account.facts.get("country")),
         dense=account.dense,
         gone=account.gone,
-        definition_version=DEFINITION_VERSION,
+        definition_version=account.definition,
         journeys=_journeys(ledger, account, clock),
         anew={identifier: _time(at) for identifier, at in account.anew.items()},
     )
@@ -80,9 +80,9 @@ def publish(profile: AccountProfile, digest: str, former: str, now: int, version
     )
 
 
-def taken_back(profile: AccountProfile) -> AccountProfile:
+def taken_back(profile: AccountProfile, definition: Definition) -> AccountProfile:
     """The profile of an account that is gone, in the place of one that should not have been sent."""
-    empty = content(Ledger(profile.tenant, profile.subject, [], []), derive([]), 0)
+    empty = content(Ledger(profile.tenant, profile.subject, [], []), derive([], definition), 0)
     emitted = from_rfc3339(profile.emitted_at)
     return publish(empty, digest(empty), profile.id, emitted, _NO_VERSION)
 

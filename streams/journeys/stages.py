@@ -1,24 +1,16 @@
-"""The stages of an account's journey and its crucial moments, each once, as a typed table.
+"""The stages of an account's journey and its crucial moments, as the definition's rules say.
 
-Everything else follows from these tables: the walk through a journey, the definition's version, the pictures
-in `docs/journeys.md`. Clauses see the touches of one journey in order of event time; all windows are closed
-(a touch exactly 30 days later is within 30 days).
+Clauses see the touches of one journey in order of event time; all windows are closed (a touch exactly 30 days
+later is within 30 days).
 """
 
-from functools import cache
-from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Protocol
 
 from schemas.internal import Mini
 from schemas.times import DAY_MS
-
-JOURNEY_GAP_DAYS = 180  # a journey ends when no member has been heard of for longer than this
-JOURNEY_GAP_MS = JOURNEY_GAP_DAYS * DAY_MS
-
-NO_LIFE = frozenset({"email_opened"})  # mail gateways open mail: counted in `touches`, never a sign of life
-
-ORDERS = ("order_placed", "subscription_started")
-AFTER_SALES = ("app_used", "support_contacted", "faq_viewed", "howto_viewed", "review_posted")
+from streams.definition.model import Clause as ClauseRule
+from streams.definition.model import ClauseKind, Definition, MomentRule
 
 
 class Touched(NamedTuple):
@@ -31,6 +23,48 @@ class Touched(NamedTuple):
     touch: Mini
 
 
+class Rules:
+    """What a walk follows of a definition, as it needs it touch by touch. Made by `rules`."""
+
+    __slots__ = ("_clauses", "_pending", "gap_ms", "moments", "names", "no_life")
+
+    def __init__(self, definition: Definition) -> None:
+        journey = definition.journey
+        self.gap_ms = journey.gap_days * DAY_MS  # a journey ends when nobody is heard of for longer than this
+        self.no_life = frozenset(journey.no_life)
+        self.names = tuple(stage.name for stage in definition.stages)  # in the order of the journey
+        self.moments: dict[str, tuple[MomentRule, ...]] = {}  # type of touch -> those it can be
+        for moment in definition.moments:
+            for touch_type in moment.types:
+                self.moments[touch_type] = (*self.moments.get(touch_type, ()), moment)
+        self._clauses: list[tuple[int, Clause]] = [(ORDERED, Ordered(journey.orders))]
+        for index, stage in enumerate(definition.stages):
+            for rule in stage.clauses:
+                self._clauses.append((index, _CLAUSES[rule.kind](rule, definition, len(self._clauses))))
+        self._pending: dict[tuple[int, bool], tuple[ByType, Pending]] = {}
+
+    def pending(self, reached: int, of_member: bool) -> "tuple[ByType, Pending]":
+        """The clauses of the stages not in the bit set `reached`: (by type of touch, for all other types).
+
+        A member on its own never completes a clause about several contacts.
+        """
+        found = self._pending.get((reached, of_member))
+        if found is None:
+            clauses = [
+                (index, clause)
+                for index, clause in self._clauses
+                if (index == ORDERED or not reached >> index & 1)
+                and not (of_member and isinstance(clause, Contacts))
+            ]
+            types = {touch_type for _, clause in clauses for touch_type in clause.types}
+            by_type = {
+                t: tuple(pair for pair in clauses if not pair[1].types or t in pair[1].types) for t in types
+            }
+            found = by_type, tuple(pair for pair in clauses if not pair[1].types)
+            self._pending[reached, of_member] = found
+        return found
+
+
 class Progress:
     """How far the touches of one stream (an account, or one member of it) have come within one journey.
 
@@ -40,29 +74,33 @@ class Progress:
 
     __slots__ = (
         "_bits",
+        "_rules",
         "active",
         "any",
         "by_type",
         "contact",
         "furthest",
         "late",
+        "ordered_at",
         "orders",
         "reached",
         "recent",
         "topics",
     )
 
-    def __init__(self, contact: str) -> None:
+    def __init__(self, rules: Rules, contact: str) -> None:
+        self._rules = rules
         self.contact = contact  # empty: the account as a whole
-        self.furthest = -1  # index in STAGES; -1: none yet
+        self.furthest = -1  # index in Rules.names; -1: none yet
         self.reached: dict[int, Touched] = {}
         self.late: set[int] = set()
-        self.recent: dict[str, list[int]] = {}  # clause -> times of its latest touches
-        self.topics: list[tuple[str, int]] = []  # the latest distinct topics, the last one first
+        self.recent: dict[int, list[int]] = {}  # clause -> times of its latest touches
+        self.topics: dict[int, list[tuple[str, int]]] = {}  # clause -> the latest distinct topics, last first
         self.orders: dict[str, int] = {}  # order -> when it was first told
-        self.active: dict[str, int] = {}  # contact in consideration or later -> last touch
-        self._bits = 0  # the stages reached, for `_pending`
-        self.by_type, self.any = _pending(0, bool(contact))
+        self.ordered_at: int | None = None  # when the first order was placed, ms
+        self.active: dict[int, dict[str, int]] = {}  # clause -> contact that has come so far -> last touch
+        self._bits = 0  # the stages reached, for `Rules.pending`
+        self.by_type, self.any = rules.pending(0, bool(contact))
 
     def advance(self, touched: Touched, member: "Progress | None") -> None:
         """Take the next touch; `member` is the progress of who made it, which has taken it already.
@@ -73,6 +111,10 @@ class Progress:
             if clause.complete(self, touched, member) and index not in self.reached:
                 self._reach(index, touched)
 
+    def ordered_before(self, at: int) -> bool:
+        """Whether the first order of the journey was placed before `at` (ms)."""
+        return self.ordered_at is not None and self.ordered_at < at
+
     def _reach(self, index: int, touched: Touched) -> None:
         if index > self.furthest:
             self.furthest = index
@@ -80,206 +122,157 @@ class Progress:
             self.late.add(index)
         self.reached[index] = touched
         self._bits |= 1 << index
-        self.by_type, self.any = _pending(self._bits, bool(self.contact))
+        self.by_type, self.any = self._rules.pending(self._bits, bool(self.contact))
 
 
 class Clause(Protocol):
     """One way to enter a stage. `types`: the touches it looks at; empty: all."""
 
-    @property
-    def types(self) -> tuple[str, ...]:
-        """Types of touchpoints."""
-
-    @property
-    def text(self) -> str:
-        """The clause in words."""
+    types: tuple[str, ...]
 
     def complete(self, progress: Progress, touched: Touched, member: Progress | None) -> bool:
         """Whether this touch completes the clause; keeps in `progress` what later ones need."""
 
 
-class FirstTouch(NamedTuple):
-    """The first touch."""
-
-    text: str
-    types: tuple[str, ...] = ()
-
-    def complete(self, _progress: Progress, _touched: Touched, _member: Progress | None) -> bool:
-        """Always."""
-        return True
+Pending = tuple[tuple[int, Clause], ...]
+ByType = Mapping[str, Pending]
+ORDERED: Final = -1  # in the place of a stage
 
 
-class AnyOf(NamedTuple):
-    """One touch of these types."""
+class Ordered:
+    """Enters no stage: notes when the first order was placed."""
 
-    text: str
-    types: tuple[str, ...]
+    def __init__(self, types: tuple[str, ...]) -> None:
+        self.types = types
+
+    def complete(self, progress: Progress, touched: Touched, _member: Progress | None) -> bool:
+        """Never."""
+        if progress.ordered_at is None:
+            progress.ordered_at = touched.at
+        return False
+
+
+class _Clause:
+    """What clauses have in common; `key` names one among those of a definition."""
+
+    __slots__ = ("key", "number", "types", "within")
+
+    def __init__(self, rule: ClauseRule, _definition: Definition, key: int) -> None:
+        self.key = key
+        self.types = rule.types
+        self.number = rule.number
+        self.within = rule.days * DAY_MS
+
+
+class Once(_Clause):
+    """The first touch, or one touch of these types."""
+
+    __slots__ = ()
 
     def complete(self, _progress: Progress, _touched: Touched, _member: Progress | None) -> bool:
         """Always: the type says it all."""
         return True
 
 
-class Repeated(NamedTuple):
+class Repeated(_Clause):
     """`number` touches of these types within `days`."""
 
-    text: str
-    types: tuple[str, ...]
-    number: int
-    days: int
+    __slots__ = ()
 
     def complete(self, progress: Progress, touched: Touched, _member: Progress | None) -> bool:
         """Whether the `number`-th last of them is at most `days` old."""
         at = touched.at
-        times = progress.recent[self.text] = [*progress.recent.get(self.text, ()), at][-self.number :]
-        return len(times) == self.number and times[0] >= at - self.days * DAY_MS
+        times = progress.recent[self.key] = [*progress.recent.get(self.key, ()), at][-self.number :]
+        return len(times) == self.number and times[0] >= at - self.within
 
 
-class Topics(NamedTuple):
+class Topics(_Clause):
     """Touches with `number` different topics within `days`."""
 
-    text: str
-    number: int
-    days: int
-    types: tuple[str, ...] = ()
+    __slots__ = ()
 
     def complete(self, progress: Progress, touched: Touched, _member: Progress | None) -> bool:
         """Whether the `number`-th latest distinct topic is at most `days` old."""
-        at, topic, latest = touched.at, touched.touch.topic, progress.topics
+        topic = touched.touch.topic
         if not topic:
             return False
+        at, latest = touched.at, progress.topics.get(self.key, [])
         if latest and latest[0][0] == topic:
             latest[0] = (topic, at)
         else:
             latest = [(topic, at), *[seen for seen in latest if seen[0] != topic]][: self.number]
-            progress.topics = latest
-        return len(latest) == self.number and latest[-1][1] >= at - self.days * DAY_MS
+            progress.topics[self.key] = latest
+        return len(latest) == self.number and latest[-1][1] >= at - self.within
 
 
-class Contacts(NamedTuple):
-    """`number` contacts, each in consideration or later, active within `days` of each other."""
+class Contacts(_Clause):
+    """`number` contacts, each in a certain stage or later, active within `days` of each other."""
 
-    text: str
-    number: int
-    days: int
-    types: tuple[str, ...] = ()
+    __slots__ = ("_least",)
+
+    def __init__(self, rule: ClauseRule, definition: Definition, key: int) -> None:
+        super().__init__(rule, definition, key)
+        self._least = [stage.name for stage in definition.stages].index(rule.stage)
 
     def complete(self, progress: Progress, touched: Touched, member: Progress | None) -> bool:
         """Whether `number` such contacts have a touch in the `days` up to this touch of one of them."""
-        if member is None or member.furthest < CONSIDERATION:
+        if member is None or member.furthest < self._least:
             return False
-        at = progress.active[member.contact] = touched.at
-        if len(progress.active) < self.number:
+        active = progress.active.setdefault(self.key, {})
+        at = active[member.contact] = touched.at
+        if len(active) < self.number:
             return False
-        return sum(last >= at - self.days * DAY_MS for last in progress.active.values()) >= self.number
+        return sum(last >= at - self.within for last in active.values()) >= self.number
 
 
-class AfterOrder(NamedTuple):
+class AfterOrder(_Clause):
     """A touch of these types later than the first order of the journey."""
 
-    text: str
-    types: tuple[str, ...]
+    __slots__ = ()
 
     def complete(self, progress: Progress, touched: Touched, _member: Progress | None) -> bool:
         """Whether an order was placed before."""
-        return PURCHASE in progress.reached and progress.reached[PURCHASE].at < touched.at
+        return progress.ordered_before(touched.at)
 
 
-class FurtherOrders(NamedTuple):
+class FurtherOrders(_Clause):
     """`number` other orders within `days` of the first of the journey."""
 
-    text: str
-    number: int
-    days: int
-    types: tuple[str, ...] = ORDERS
+    __slots__ = ()
+
+    def __init__(self, rule: ClauseRule, definition: Definition, key: int) -> None:
+        super().__init__(rule, definition, key)
+        self.types = definition.journey.orders
 
     def complete(self, progress: Progress, touched: Touched, _member: Progress | None) -> bool:
         """Whether this is (at least) the `number`-th other order, in time. One order told twice is one."""
         at, orders = touched.at, progress.orders
         orders.setdefault(order_of(touched.touch), at)
         first = next(iter(orders.values()))
-        return len(orders) > self.number and at <= first + self.days * DAY_MS
+        return len(orders) > self.number and at <= first + self.within
 
 
-class Stage(NamedTuple):
-    """A stage: entered when any of its clauses is complete."""
+_CLAUSES: Final[
+    Mapping[ClauseKind, type[Once | Repeated | Topics | Contacts | AfterOrder | FurtherOrders]]
+] = {
+    "first": Once,
+    "any": Once,
+    "repeated": Repeated,
+    "topics": Topics,
+    "contacts": Contacts,
+    "after_order": AfterOrder,
+    "further_orders": FurtherOrders,
+}
 
-    name: str
-    meaning: str
-    clauses: tuple[Clause, ...]
-
-
-STAGES: tuple[Stage, ...] = (
-    Stage(
-        "awareness",
-        "wish and think: inspiration, orientation",
-        (FirstTouch("first touch of any member (an opened mail alone is not one)"),),
-    ),
-    Stage(
-        "consideration",
-        "the concrete journey starts: this is the lead",
-        (
-            AnyOf("catalogue or sample requested", ("catalogue_requested", "sample_requested")),
-            AnyOf("account registered", ("account_registered",)),
-            Repeated("2 downloads within 30 days", ("content_downloaded",), number=2, days=30),
-            Topics("3 different topics within 30 days", number=3, days=30),
-        ),
-    ),
-    Stage(
-        "evaluation",
-        "the group compares",
-        (
-            AnyOf("demo, quote or call requested", ("demo_requested", "quote_requested", "call_requested")),
-            AnyOf("meeting held", ("meeting_held",)),
-            Contacts(
-                "2 known contacts, each in consideration or later, active within 30 days of each other",
-                number=2,
-                days=30,
-            ),
-        ),
-    ),
-    Stage("purchase", "the account buys", (AnyOf("order placed or subscription started", ORDERS),)),
-    Stage(
-        "experience",
-        "after-sales decides retention",
-        (AfterOrder("after an order in this journey: app, support, FAQ, how-to, review", AFTER_SALES),),
-    ),
-    Stage(
-        "loyalty",
-        "the account comes back",
-        (FurtherOrders("2 further orders within 365 days of the first of this journey", number=2, days=365),),
-    ),
-)
-NAMES = tuple(stage.name for stage in STAGES)
-CONSIDERATION, PURCHASE = NAMES.index("consideration"), NAMES.index("purchase")
+_made: dict[str, Rules] = {}  # version of a definition -> its rules
 
 
-class Moment(NamedTuple):
-    """A crucial moment: the first touch of these types in a journey, or (`after_order`) after its order."""
-
-    name: str
-    meaning: str
-    types: tuple[str, ...]
-    after_order: bool = False
-
-
-MOMENTS: tuple[Moment, ...] = (
-    Moment("catalogue_request", "first catalogue requested", ("catalogue_requested",)),
-    Moment("sample_request", "first sample requested", ("sample_requested",)),
-    Moment("account_creation", "first account registered", ("account_registered",)),
-    Moment("first_order", "first order placed or subscription started", ORDERS),
-    Moment(
-        "first_after_sales",
-        "first app, support, FAQ, how-to, review after an order",
-        AFTER_SALES,
-        after_order=True,
-    ),
-)
-MOMENT_OF = {touch_type: moment for moment in MOMENTS for touch_type in moment.types}
-
-DEFINITION_VERSION = blake2b(
-    repr((STAGES, MOMENTS, JOURNEY_GAP_DAYS, sorted(NO_LIFE))).encode(), digest_size=6
-).hexdigest()
+def rules(definition: Definition) -> Rules:
+    """What a walk follows of this definition; made once."""
+    found = _made.get(definition.version)
+    if found is None:
+        found = _made[definition.version] = Rules(definition)
+    return found
 
 
 def order_of(touch: Mini) -> str:
@@ -289,23 +282,3 @@ def order_of(touch: Mini) -> str:
     ' web e1'
     """
     return touch.order or f" {touch.source} {touch.event_id}"
-
-
-Pending = tuple[tuple[int, Clause], ...]
-
-
-@cache  # at most 2 ** 6 sets of stages, twice
-def _pending(reached: int, of_member: bool) -> tuple[dict[str, Pending], Pending]:
-    """The clauses of the stages not in the bit set `reached`: (by type of touch, for all other types).
-
-    A member on its own never completes a clause about several contacts.
-    """
-    clauses = [
-        (index, clause)
-        for index, stage in enumerate(STAGES)
-        for clause in stage.clauses
-        if not reached >> index & 1 and not (of_member and isinstance(clause, Contacts))
-    ]
-    types = {touch_type for _, clause in clauses for touch_type in clause.types}
-    by_type = {t: tuple(pair for pair in clauses if not pair[1].types or t in pair[1].types) for t in types}
-    return by_type, tuple(pair for pair in clauses if not pair[1].types)

@@ -27,6 +27,7 @@ from schemas import deadletter, events, topics
 from schemas.events import AccountProfile, JourneyEvent
 from schemas.internal import AccountRecord, Snapshot, Tick
 from schemas.keys import identifier_key, partition_of
+from streams import definition as definitions
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
 from streams.journeys import changes, records
 from streams.journeys import ledger as ledgers
@@ -82,6 +83,7 @@ class Journeys:
 
     def __init__(self, config: StepConfig) -> None:
         self._config = config
+        self._definition = definitions.of(config.settings)
         self._clock_group = config.key_of("clock")
         self._clock = Clock({}, 0)
         # What follows is derived from the rows: accounts to publish -> (from when on, wall ms; whether they
@@ -160,7 +162,7 @@ class Journeys:
     def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
         """What only a session that had lost the partition said is taken back (`Retracts`)."""
         if member == PROFILE and rows.get(group, PROFILE) is None:
-            rows.put(group, PROFILE, _json(profiles.taken_back(_profile(theirs))))
+            rows.put(group, PROFILE, _json(profiles.taken_back(_profile(theirs), self._definition)))
         if member == LEDGER:
             ledger, ours = _ledger(theirs), rows.get(group, LEDGER)
             known = _ledger(ours) if ours is not None else Ledger(ledger.tenant, ledger.account, [], [])
@@ -297,7 +299,7 @@ class Journeys:
         members = rows.group(group)
         head = _head(members[HEAD])
         snapshots = [_snapshot(v) for m, v in members.items() if is_fragment(m)]
-        account = derive(snapshots)
+        account = derive(snapshots, self._definition)
         value = members.get(LEDGER)
         before = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
         standing = any(not s.withdrawn for s in snapshots)

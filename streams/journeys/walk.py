@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.internal import PERSON
-from streams.journeys.stages import JOURNEY_GAP_MS, MOMENT_OF, NAMES, NO_LIFE, PURCHASE, Progress, Touched
+from streams.journeys.stages import Progress, Rules, Touched
 
 EVER = 1 << 62  # ms: later than any time
 
@@ -63,29 +63,32 @@ class Person:
 class Journey:
     """One journey: its first and last touch, the stages reached, the first of each crucial moment."""
 
-    __slots__ = ("last", "moments", "opened", "progress")
+    __slots__ = ("_rules", "last", "moments", "opened", "progress")
 
-    def __init__(self, opened: Touched) -> None:
+    def __init__(self, rules: Rules, opened: Touched) -> None:
+        self._rules = rules
         self.opened = opened
         self.last = opened
-        self.progress = Progress("")
+        self.progress = Progress(rules, "")
         self.moments: dict[str, Touched] = {}
 
     @property
     def closes_at(self) -> int:
         """When it ends if nothing more is heard, in ms: a touch at that very time still belongs to it."""
-        return self.last.at + JOURNEY_GAP_MS
+        return self.last.at + self._rules.gap_ms
 
     @property
     def stages(self) -> list[tuple[str, Touched]]:
         """The stages entered, in order; one that was completed after a further one is a moment instead."""
         reached, late = self.progress.reached, self.progress.late
-        return [(NAMES[index], reached[index]) for index in sorted(reached) if index not in late]
+        names = self._rules.names
+        return [(names[index], reached[index]) for index in sorted(reached) if index not in late]
 
     @property
     def crucial(self) -> list[tuple[str, Touched]]:
-        """The crucial moments, those of `MOMENTS` and stages completed after a further one, by name."""
-        late = {NAMES[index]: self.progress.reached[index] for index in self.progress.late}
+        """The crucial moments, those of the rules and stages completed after a further one, by name."""
+        names = self._rules.names
+        late = {names[index]: self.progress.reached[index] for index in self.progress.late}
         return sorted({**self.moments, **late}.items())
 
     def take(self, touched: Touched, person: Person | None) -> None:
@@ -96,18 +99,17 @@ class Journey:
         if person is not None:
             member = person.progress
             if member is None:
-                member = person.progress = Progress(touched.contact)
+                member = person.progress = Progress(self._rules, touched.contact)
             if member.by_type.get(touch_type, member.any):
                 member.advance(touched, None)
         progress = self.progress
         if progress.by_type.get(touch_type, progress.any):
             progress.advance(touched, member)
-        moment = MOMENT_OF.get(touch_type)
-        if moment is None or moment.name in self.moments:
-            return
-        order = progress.reached.get(PURCHASE)
-        if not moment.after_order or (order is not None and order.at < touched.at):
-            self.moments[moment.name] = touched
+        for moment in self._rules.moments.get(touch_type, ()):
+            if moment.name not in self.moments and (
+                not moment.after_order or progress.ordered_before(touched.at)
+            ):
+                self.moments[moment.name] = touched
 
 
 class Walked(NamedTuple):
@@ -119,8 +121,9 @@ class Walked(NamedTuple):
     last_seen: int | None
 
 
-def walk(touches: list[Touched], people: dict[str, Person]) -> Walked:
+def walk(touches: list[Touched], people: dict[str, Person], rules: Rules) -> Walked:
     """Walk over the touches, sorted, of the people given (every contact named must be there)."""
+    no_life, gap_ms, names = rules.no_life, rules.gap_ms, rules.names
     journeys: list[Journey] = []
     ends = -EVER  # when the journey that is walked ends, ms
     first_seen: int | None = None
@@ -142,14 +145,15 @@ def walk(touches: list[Touched], people: dict[str, Person]) -> Walked:
             spell.last = at
             if spell.first is None:
                 spell.first = touched
-        if touch.type in NO_LIFE:
+        if touch.type in no_life:
             continue
         if at > ends:
-            journeys.append(Journey(touched))
+            journeys.append(Journey(rules, touched))
             for other in people.values():
                 other.progress = None
-        ends = at + JOURNEY_GAP_MS
+        ends = at + gap_ms
         journeys[-1].take(touched, person)
         if spell is not None and person is not None and person.progress is not None:
-            spell.stage = NAMES[person.progress.furthest]
+            furthest = person.progress.furthest
+            spell.stage = names[furthest] if furthest >= 0 else ""
     return Walked(journeys, len(touches), first_seen, last_seen)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.internal import Fact, Part, Snapshot
+from streams.definition import default
 from streams.journeys.account import derive
 from tests.unit.test_journeys_given import (
     ACCOUNT,
@@ -157,14 +158,16 @@ def says(identifier: str, seq: int = 1, **purposes: bool) -> Snapshot:
 
 
 def test_a_purpose_is_refused_when_one_identifier_refused_it():
-    given = derive([says(JANE, email=True, phone=True), says(CRM, email=False), says(PHONE, profiling=False)])
+    given = derive(
+        [says(JANE, email=True, phone=True), says(CRM, email=False), says(PHONE, profiling=False)], default()
+    )
     assert given.consent == {"c1": {"email": False, "phone": True, "profiling": False}}
 
 
 def test_a_device_speaks_for_who_owned_it_when_it_was_said():
     device = says("device_id:d", profiling=False)
     device.parts = [of("c1", until=START), of("c2", since=START)]
-    assert derive([says(JANE, profiling=True), device]).consent == {
+    assert derive([says(JANE, profiling=True), device], default()).consent == {
         "c1": {"profiling": True},
         "c2": {"profiling": False},
     }

@@ -10,6 +10,7 @@ from schemas.internal import OTHER, PERSON, Fact, Mini, Part, Snapshot, Tick
 from schemas.keys import hasher
 from schemas.times import from_rfc3339
 from streams.core import Output, Record, Rows, StepConfig
+from streams.definition import default
 from streams.journeys.account import Account, derive
 from streams.journeys.step import Journeys
 from streams.session import pack_version
@@ -17,6 +18,7 @@ from streams.session import pack_version
 KEY_OF = hasher("secret")
 TENANT, ACCOUNT = "acme", "a00000000000001"
 DAY = 86_400_000
+GAP = default().journey.gap_days * DAY
 START = from_rfc3339("2025-01-01T00:00:00Z")
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -57,7 +59,7 @@ def of(contact: str, *touches: Mini, since: int | None = None, until: int | None
 
 
 def account(*snapshots: Snapshot) -> Account:
-    return derive(snapshots)
+    return derive(snapshots, default())
 
 
 def one(*touches: Mini) -> Account:

@@ -3,8 +3,7 @@
 import pytest
 
 from schemas.internal import MACHINE, US
-from streams.journeys.stages import JOURNEY_GAP_MS
-from tests.unit.test_journeys_given import DAY, START, account, fragment, of, one, stages, touch
+from tests.unit.test_journeys_given import DAY, GAP, START, account, fragment, of, one, stages, touch
 
 
 def after(days: float, type: str = "page_viewed", **other: object):
@@ -195,7 +194,7 @@ def test_a_touch_exactly_at_the_gap_still_belongs_to_the_journey():
 
 
 def test_a_touch_beyond_the_gap_opens_the_next_journey_in_which_nothing_is_carried_over():
-    late = touch(START + JOURNEY_GAP_MS + 1, "content_downloaded")
+    late = touch(START + GAP + 1, "content_downloaded")
     given = one(after(0, "content_downloaded"), after(0, "order_placed"), late)
     assert stages(given) == [{"awareness": START, "purchase": START}, {"awareness": late.at}]
 

@@ -10,12 +10,13 @@ from schemas import topics
 from schemas.internal import Fact, Tick
 from schemas.keys import partition_of
 from streams.core import Record, Retracts
+from streams.definition import default
 from streams.journeys import step as module
-from streams.journeys.stages import DEFINITION_VERSION, JOURNEY_GAP_MS
 from streams.session import Session, pack_version
 from tests.unit.test_journeys_given import (
     ACCOUNT,
     DAY,
+    GAP,
     KEY_OF,
     START,
     TENANT,
@@ -70,7 +71,7 @@ def test_an_event_names_account_contact_cause_and_definition():
         "contact": {"id": "jane", "identifiers": [JANE]},
         "caused_by": ["e1"],
         "details": {"journey_id": f"{ACCOUNT}.1", "moment": "catalogue_request"},
-        "definition_version": DEFINITION_VERSION,
+        "definition_version": default().version,
     }
 
 
@@ -133,7 +134,7 @@ def test_the_gap_closes_a_journey_when_the_clock_is_beyond_it(past, closed):
     given.feed(jane(touch(START)))
     given.drain(START)
     assert "journey_closed" not in types(given.sent)
-    sent = given.drain(START + JOURNEY_GAP_MS + past)  # nothing but the clock has changed
+    sent = given.drain(START + GAP + past)  # nothing but the clock has changed
     assert types(sent) == ["journey_closed"] * closed
     if closed:
         assert events(sent)[0]["occurred_at"] == "2025-06-30T00:00:00Z"
@@ -142,13 +143,13 @@ def test_the_gap_closes_a_journey_when_the_clock_is_beyond_it(past, closed):
 def test_a_journey_that_is_computed_exactly_at_its_gap_is_open():
     given = Driven()
     given.feed(jane(touch(START)))
-    assert "journey_closed" not in types(given.drain(START + JOURNEY_GAP_MS))
+    assert "journey_closed" not in types(given.drain(START + GAP))
 
 
 def test_the_clock_is_the_least_of_all_partitions_and_never_goes_back():
     given = Driven(partitions=2)
     given.feed(jane(touch(START)))
-    late = START + JOURNEY_GAP_MS + 1
+    late = START + GAP + 1
     given.feed(Tick(0, late, 1), Tick(1, START, 1))
     assert given.step.clock == START
     given.feed(Tick(1, late, 1), Tick(0, START, 1))
@@ -455,8 +456,8 @@ def test_an_account_that_fails_harms_no_other_and_is_named(monkeypatch):
     given.failing = True
     derive = module.derive
 
-    def fail(snapshots):
-        account = derive(snapshots)
+    def fail(snapshots, definition):
+        account = derive(snapshots, definition)
         if "account_id:bad" in account.keys:
             raise ZeroDivisionError("bad luck")
         return account
