@@ -209,14 +209,14 @@ def settle(
 
 
 def numbers(handed: Ledger, account: Account) -> dict[str, str]:
-    """The journeys of a ledger that was handed over: their numbers there -> here, as far as they are here."""
-    return {
-        said.key: str(number)
-        for said in handed.said
-        if said.kind == JOURNEY and not said.retracted
-        for number, journey in enumerate(account.walked.journeys, 1)
-        if journey.opened.at <= said.at <= journey.last.at
-    }
+    """The journeys of a ledger that was handed over: their numbers there -> here, by the first in both."""
+    found: dict[str, str] = {}
+    told = [said for said in handed.said if said.kind in (JOURNEY, STAGE, MOMENT) and not said.retracted]
+    for said in sorted(told, key=lambda one: one.at):
+        for number, journey in enumerate(account.walked.journeys, 1):
+            if journey.opened.at <= said.at <= journey.last.at:
+                found.setdefault(said.key.partition("/")[0], str(number))
+    return found
 
 
 def parted(ledger: Ledger, version: Version) -> tuple[Ledger, Ledger]:
@@ -230,16 +230,14 @@ def parted(ledger: Ledger, version: Version) -> tuple[Ledger, Ledger]:
 
 
 def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
-    """Our ledger, in which what only they said is taken back."""
-    known = {(said.kind, said.key) for said in ours.said}
-    strange = [
-        said
-        for said in theirs.said
-        if not said.retracted and not said.taken and (said.kind, said.key) not in known
-    ]
+    """Our ledger, in which what only they said is taken back, also of what we had given away."""
     refs = [*ours.refs, *theirs.refs]
-    taken_back = [_retracted(ours, said, said.emitted, len(ours.refs) + said.ref) for said in strange]
-    return _compact(msgspec.structs.replace(ours, refs=refs, said=[*ours.said, *taken_back]))
+    said = {(one.kind, one.key): one for one in ours.said}
+    for one in theirs.said:
+        mine = said.get((one.kind, one.key))
+        if not (one.retracted or one.taken) and (mine is None or (mine.given and mine.id != one.id)):
+            said[one.kind, one.key] = _retracted(ours, one, one.emitted, len(ours.refs) + one.ref)
+    return _compact(msgspec.structs.replace(ours, refs=refs, said=list(said.values())))
 
 
 def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:

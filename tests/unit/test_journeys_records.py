@@ -148,6 +148,18 @@ def test_what_was_taken_over_is_corrected_and_taken_back_by_who_took_it():
     assert back["corrects"] == evaluation["id"]
 
 
+def test_a_journey_is_the_same_also_where_the_touch_that_opened_it_went_elsewhere():
+    given = Driven()
+    brams = of("cbram", touch(START - DAY))
+    given.feed(at(OTHER, fragment(JANE, of("cjane", *JANES))), at(OTHER, fragment(BRAM, brams)))
+    given.drain()
+    deliver(given, given.feed(*moved(BRAM, OTHER, "athird", brams, seq=2)))
+    deliver(given, given.feed(*moved(JANE, OTHER, FIRM, of("cjane", *JANES), seq=2)))
+    sent = given.drain()
+    assert only(sent, "account_merged")["details"]["journeys"] == {f"{OTHER}.1": f"{FIRM}.1"}
+    assert "1/evaluation" not in {e["natural_key"] for e in events(sent) if e["subject"] == FIRM}
+
+
 def test_what_the_other_one_told_and_is_otherwise_is_corrected():
     given = Driven()
     given.feed(at(PERSON, fragment(JANE, of("cjane", *JANES))))
@@ -676,6 +688,21 @@ def test_what_only_a_lost_session_handed_over_is_taken_back():
         for o in given.step.outputs(given.rows, group(PERSON), m, version)
     ]
     assert {key for key in folded(lost.sent + anew) if key[0] == PERSON} == set()
+
+
+def test_what_only_a_lost_session_said_of_what_was_handed_over_is_taken_back():
+    given, lost = published(), Driven()
+    given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2))
+    lost.seq = 20
+    lost.feed(at(PERSON, fragment(JANE, of("cjane", touch(START - DAY), *JANES), seq=3)))
+    said = lost.drain()
+    theirs = lost.rows.group(group(PERSON))[LEDGER]
+    given.step.adopt(given.rows, group(PERSON), LEDGER, theirs)
+    given.rows.keep()
+    anew = given.step.outputs(given.rows, group(PERSON), LEDGER, pack_version(1, 1, 30))
+    assert {key for key in folded(given.sent + said + anew) if key[0] == PERSON} == {
+        (PERSON, "stage", "1/evaluation")  # of which both say the same
+    }
 
 
 def test_rows_of_a_merge_are_bounded():
