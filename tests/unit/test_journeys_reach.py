@@ -66,7 +66,16 @@ def test_one_identifier_that_refuses_is_a_refusal_and_the_latest_word_of_each_co
     assert approachable((), said, on("06-01")) == {"email"}
     assert approachable((), said, on("01-15")) == set()
     assert approachable((), said, on("01-09")) == set()  # not yet asked
-    assert reach((), jo(said), on("06-01"), UTC).why.startswith("said yes to e-mail on 2025-02-12;")
+
+
+@pytest.mark.parametrize("first", [MAIL, CRM])
+@pytest.mark.parametrize(
+    ("given", "why"), [(True, "said yes to e-mail"), (False, "unsubscribed from e-mail")]
+)
+def test_the_day_is_that_of_the_latest_word(first, given, why):
+    told = {MAIL: words(email=[("02-12", given)]), CRM: words(email=[("01-20", given)])}
+    said = {first: told[first], **told}
+    assert reach((), jo(said), on("06-01"), UTC).why.startswith(f"{why} on 2025-02-12;")
 
 
 def test_a_word_holds_from_its_own_time():
