@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from streams.definition import Definition, default
 from streams.definition.model import Clause
+from streams.journeys.silence import TRANSITIONS
 
 _V = TypeVar("_V", float, str)
 _MARKED = re.compile(r"(<!-- (\w+): generated -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -101,7 +102,13 @@ def handoffs(rules: Definition) -> str:
 
 
 def silence(rules: Definition) -> str:
-    """Levels of silence."""
+    """How a status becomes another one, and the levels of silence."""
+    chart = ["```mermaid", "stateDiagram-v2", "    [*] --> unknown"]
+    chart += [
+        f"    {step.was} --> {step.now}: {step.when}" + (f" ({step.event})" if step.event else "")
+        for step in TRANSITIONS
+    ]
+    chart.append("```")
     rule = rules.silence
     rows = [
         ("`unknown`", f"there were fewer than {rule.active_days} days with a touch"),
@@ -112,7 +119,7 @@ def silence(rules: Definition) -> str:
         ("`silent`", f"that is below {rule.silent:g}, {rule.silent_days} days at least"),
         ("`active`", "none of these holds"),
     ]
-    return "\n".join(_table(("status", "when"), rows))
+    return "\n".join([*chart, "", *_table(("status", "when"), rows)])
 
 
 def facts(rules: Definition) -> str:

@@ -21,24 +21,13 @@ class Level(NamedTuple):
     """A level of silence: a status that an alarm begins and the next touch ends."""
 
     name: str
-    meaning: str
     threshold: Callable[[SilenceRule], float]  # of P(alive)
     earliest: Callable[[SilenceRule], int]  # days
 
 
 LEVELS: Final = (  # from the lighter to the heavier: the alarm of each comes no earlier than that before
-    Level(
-        "quiet",
-        "longer without a sign of life than the rhythm explains well",
-        lambda rule: rule.quiet,
-        lambda rule: rule.quiet_days,
-    ),
-    Level(
-        "silent",
-        "probably gone",
-        lambda rule: rule.silent,
-        lambda rule: rule.silent_days,
-    ),
+    Level("quiet", lambda rule: rule.quiet, lambda rule: rule.quiet_days),
+    Level("silent", lambda rule: rule.silent, lambda rule: rule.silent_days),
 )
 UNKNOWN, ACTIVE = "unknown", "active"
 
