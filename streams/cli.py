@@ -143,11 +143,17 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 
 @main.command()
 def config() -> None:
-    """What is in force, whether it was set, and what it means."""
+    """What is in force, whether it was set, and what it means; the journey definition among it."""
+    from streams.definition.shown import main_values
+
     settings = settings_for()
     for name, field in type(settings).model_fields.items():
         origin = "set" if name in settings.model_fields_set else "default"
         click.echo(f"{PREFIX}{name.upper()}={shown_value(settings, name)}  [{origin}]  {field.description}")
+    origin = "default" if settings.definition is None else f"{settings.definition}, over the default"
+    click.echo(f"\njourney definition {settings.rules.version}  [{origin}]")
+    for name, value in main_values(settings.rules).items():
+        click.echo(f"  {name:<15} {value}")
 
 
 @main.command()

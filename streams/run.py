@@ -249,6 +249,8 @@ class Workers:
             "JOURNEYS_SESSION_TIMEOUT_SECONDS": "4",  # half of it is how long Tansu lets the first join wait
             "JOURNEYS_WEB_PORT": str(port),
         }
+        if self._settings.definition is not None:
+            environment["JOURNEYS_DEFINITION"] = str(self._settings.definition)
         command = [sys.executable, "-m", "streams.cli", "worker", "--only", name]
         log = stack.data_dir / "logs" / f"{name}.log"
         child = Child(name, command, log, env=environment, holds=[stack.lock])

@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,6 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.message import DEFAULT_COUNTRY
+
+if TYPE_CHECKING:
+    from streams.definition import Definition
 
 PREFIX = "JOURNEYS_"
 
@@ -90,6 +94,29 @@ def _countries(table: dict[str, str]) -> dict[str, str]:
     return {tenant: _country(country) for tenant, country in table.items()}
 
 
+@cache  # a process goes by the file as it was at its start
+def _definition_in(path: Path) -> "Definition":
+    from streams.definition import load  # slow to import, and seldom needed here
+
+    return load(path.read_text(encoding="utf-8-sig"), str(path))
+
+
+def _definition(given: Path) -> Path:
+    """The path from the root, as processes that this one starts stand elsewhere."""
+    from streams.definition import DefinitionError
+
+    path = given.expanduser().absolute()
+    try:
+        _definition_in(path)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is no text in UTF-8: {error.reason} at byte {error.start}") from None
+    except DefinitionError as error:
+        raise ValueError(f"cannot be used\n{error}") from None
+    return path
+
+
 Table = Annotated[dict[str, str], NoDecode, BeforeValidator(_table)]
 
 
@@ -159,13 +186,24 @@ class Settings(BaseSettings):
         "last_known",
         description="whose an anonymous touch on a known person's device is: that person's, or nobody's",
     )
+    definition: Annotated[Path, AfterValidator(_definition)] | None = Field(
+        None, description="journeys.toml with what differs from the default definition"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of the worker's log")
 
     @property
     def of_steps(self) -> dict[str, Any]:
         """What steps are told (`StepConfig.settings`)."""
         names = ("trust_headers", "zones", "namespaces", "country", "countries", "device_policy")
-        return {name: getattr(self, name) for name in names}
+        told = {name: getattr(self, name) for name in names}
+        return told if self.definition is None else {**told, "definition": self.rules}
+
+    @property
+    def rules(self) -> "Definition":
+        """The journey definition that is in force."""
+        from streams.definition import default
+
+        return default() if self.definition is None else _definition_in(self.definition)
 
 
 def address(dsn: str) -> str:
@@ -196,7 +234,7 @@ def shown_value(settings: Settings, name: str) -> str:
 
 
 def explain(error: ValidationError) -> str:
-    """One line per bad setting: which variable, what it was, what is wrong.
+    """One line per bad setting: which variable, what it was, what is wrong; more of a file.
 
     >>> try:
     ...     Settings(partitions=0)

@@ -13,7 +13,17 @@ from msgspec import inspect
 
 from schemas.message import show
 from schemas.touchpoint import FACT_TYPES, TYPES
-from streams.definition.model import CHANNELS, CURRENCY, FOR_EVER, GROUPS, NAME, NO_ROLE, ROLES, STATUSES
+from streams.definition.model import (
+    CHANNELS,
+    CURRENCY,
+    FOR_EVER,
+    GROUPS,
+    NAME,
+    NO_ROLE,
+    ROLES,
+    SOURCES,
+    STATUSES,
+)
 from streams.definition.places import Path
 
 _TYPES: Final = tuple(name for name in TYPES if name not in FACT_TYPES)
@@ -23,6 +33,7 @@ _NAMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "type or group": ("touchpoint type", (*GROUPS, *_TYPES)),
     "role": ("role", ROLES),
     "role or none": ("role", (*ROLES, NO_ROLE)),
+    "source": ("source of roles", SOURCES),
     "status": ("status", STATUSES),
     "channel": ("channel", CHANNELS),
     "addressee": ("addressee", ("call_first", "last_active", "account", *ROLES)),

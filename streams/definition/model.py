@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 ROLES = ("initiator", "user", "influencer", "decider", "buyer", "gatekeeper")
+SOURCES = ("command", "crm", "title", "behaviour")  # of roles, strongest first
 STATUSES = ("active", "quiet", "silent", "unknown")
 CHANNELS = ("email", "phone", "web", "post", "meeting")
 GROUPS = ("orders", "after_sales")  # what `[journey]` calls so, in the types of clauses and moments
@@ -115,7 +116,7 @@ class RoleRules(msgspec.Struct, frozen=True):
     # stage -> of each group one; the first named is missing
     titles: dict[RoleOrNone, tuple[Words, ...]]  # role (or `none`) -> further titles, before the lexicon's
     behaviour: dict[TouchType, RoleOrNone]  # touchpoint type -> role; what shows none is left out
-    confidence: dict[Literal["command", "crm", "title", "behaviour"], Share]
+    confidence: dict[Annotated[str, _one_of("source")], Share]
     topics: dict[str, RoleOrNone] = {}  # topic -> role, as `behaviour`
 
 

@@ -20,6 +20,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from streams import demo, requeue, status, summary, topics
 from streams.children import ChildError
 from streams.cli import main
+from streams.definition import default
 from streams.embedded import StackError
 from streams.run import Progress
 from streams.settings import PREFIX, Settings
@@ -177,7 +178,8 @@ def test_config_tells_values_and_origins_and_no_secret(monkeypatch: pytest.Monke
     monkeypatch.setenv("JOURNEYS_PARTITIONS", "3")
     monkeypatch.setenv("JOURNEYS_HASH_KEY", "sesame")
     monkeypatch.setenv("JOURNEYS_CLICKHOUSE", "https://me:parsley@host:8443")
-    lines = command("config").stdout.splitlines()
+    settings, _, _ = command("config").stdout.partition("\n\n")
+    lines = settings.splitlines()
     assert len(lines) == len(Settings.model_fields)
     assert "JOURNEYS_PARTITIONS=3  [set]  partitions of every topic; growing them is a rebuild" in lines
     assert any(line.startswith("JOURNEYS_LIVE=true  [default]  ") for line in lines)
@@ -185,6 +187,42 @@ def test_config_tells_values_and_origins_and_no_secret(monkeypatch: pytest.Monke
     assert any(line.startswith("JOURNEYS_HASH_KEY=…  [set]  ") for line in lines)
     assert any(line.startswith("JOURNEYS_CLICKHOUSE=https://me:…@host:8443  [set]  ") for line in lines)
     assert not {"sesame", "parsley"} & set(re.findall(r"\w+", "".join(lines)))
+
+
+def test_config_tells_the_journey_definition_in_force(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = command("config").stdout
+    assert f"\n\njourney definition {default().version}  [default]\n" in told
+    assert (
+        "  stages          awareness → consideration → evaluation → purchase → experience → loyalty\n" in told
+    )
+    (tmp_path / "my.toml").write_text("[journey]\ngap_days = 90\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOURNEYS_DEFINITION", "my.toml")
+    told = command("config").stdout
+    assert f"[{tmp_path / 'my.toml'}, over the default]\n" in told
+    assert default().version not in told
+    assert "  journey ends    after 90 days without a touch\n" in told
+
+
+def test_a_broken_definition_stops_every_start_and_says_all_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: Path
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[journey]\ngap_days = -1\n\n[score.points]\npage_veiwed = 2\n")
+    monkeypatch.setenv("JOURNEYS_DEFINITION", str(bad))
+    for arguments in (["run", file], ["worker"], ["demo"], ["validate", file], ["config"]):
+        done = command(*arguments)
+        assert done.exit_code == 2, arguments
+        assert (
+            f"JOURNEYS_DEFINITION={str(bad)!r}: cannot be used\n{bad}:2: journey.gap_days is -1; "
+            in done.stderr
+        )
+        assert (
+            f"\n{bad}:5: score.points.page_veiwed is 'page_veiwed', which is no touchpoint type; "
+            in done.stderr
+        )
 
 
 def test_validate_tells_what_to_look_at(tmp_path: Path) -> None:

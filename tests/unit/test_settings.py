@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from streams import run
+from streams.definition import default, of
 from streams.settings import PREFIX, Settings, explain, shown_value
 
 
@@ -124,9 +125,42 @@ def test_tables_are_json_and_reach_the_steps(monkeypatch: pytest.MonkeyPatch) ->
     assert shown_value(Settings(zones={}), "zones") == "{}"
 
 
+def test_the_definition_reaches_the_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert Settings().rules is default()
+    (tmp_path / "my.toml").write_text("\ufeff[journey]\ngap_days = 90\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOURNEYS_DEFINITION", "my.toml")
+    settings = Settings()
+    assert settings.definition == tmp_path / "my.toml"
+    assert settings.of_steps["definition"] is settings.rules
+    assert of(settings.of_steps).journey.gap_days == 90
+    (tmp_path / "my.toml").write_text("[journey]\ngap_days = 60\n")  # while the process runs
+    assert Settings().rules is settings.rules
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"\xff", "is no text in UTF-8"),
+        (b"a = 1", "cannot be used\n"),
+    ],
+)
+def test_a_definition_that_cannot_be_used(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "my.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValidationError) as raised:
+        Settings(definition=path)
+    assert explain(raised.value).startswith(f"JOURNEYS_DEFINITION={str(path)!r}: {says}")
+
+
 def test_a_worker_of_the_embedded_stack_is_told_what_this_process_was(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (tmp_path / "my.toml").write_text("[journey]\ngap_days = 90\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOURNEYS_DEFINITION", "my.toml")
     monkeypatch.setenv("JOURNEYS_DEVICE_POLICY", "anonymous")
     started: list[dict[str, str]] = []
 
@@ -144,6 +178,7 @@ def test_a_worker_of_the_embedded_stack_is_told_what_this_process_was(
         kafka="127.0.0.1:1", state_dir=tmp_path, data_dir=tmp_path, generation=3, lock=0
     )
     run.Workers(stack, "http://127.0.0.1:2", Settings(partitions=8), print).start()
+    monkeypatch.chdir("/")  # where children stand
     for environment in started:
         for name in list(Settings.model_fields):
             monkeypatch.delenv(f"{PREFIX}{name.upper()}", raising=False)
@@ -151,4 +186,5 @@ def test_a_worker_of_the_embedded_stack_is_told_what_this_process_was(
             monkeypatch.setenv(name, value)
         told = Settings()
         assert (told.device_policy, told.generation, told.partitions, told.live) == ("anonymous", 3, 8, False)
+        assert told.rules.journey.gap_days == 90
     assert len(started) == 2
