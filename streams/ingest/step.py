@@ -19,8 +19,10 @@ from schemas.internal import PERSON, Command, Outcome, Owner, Tick, Told, Touch
 from schemas.keys import partition_of
 from schemas.message import DEFAULT_TENANT, ID_BYTES, RefusedError, show
 from schemas.topics import ASSERTIONS, CLOCK, COMMANDS, INPUTS, LINKS, OUTCOMES, PRIVACY, VALID
+from streams import definition
 from streams.core import Group, Member, Output, Record, Rows, Step, StepConfig, Version
 from streams.ingest import said as heard
+from streams.ingest.topics import Topics
 from streams.ingest.touch import keys, touch
 from streams.ingest.values import AHEAD_MS, Habits, Spelling, label, moment, required
 from streams.session import dead_letter
@@ -56,7 +58,7 @@ class Ingest(Step):
     """The first step; stateless, so its rows stay empty.
 
     Settings: `trust_headers` (default false): the headers name tenant and source, and a body that names
-    others is refused; and those of `Habits`.
+    others is refused; those of `Habits`; `definition`, whose topics touches get that came without one.
     """
 
     name = "ingest"
@@ -68,6 +70,7 @@ class Ingest(Step):
         self._key_of = config.key_of
         self._trust_headers = bool(config.settings.get("trust_headers", False))
         self._habits = Habits.of(config.settings)
+        self._topics = Topics(definition.of(config.settings).topics)
         self._ticked_at = 0  # wall time of the last tick
         self._told = 0  # the time that it told
 
@@ -133,7 +136,10 @@ class Ingest(Step):
         required(event["event_id"], "event_id")
         found = keys(event, self._habits.spelling(tenant, source))
         made = touch(event, found, tenant, source, at)
-        made.digest = _digest(made)
+        made.digest = _digest(made)  # of what came: with other rules for topics it is still the same event
+        content = made.content
+        if content and "topic" not in content and (topic := self._topics.of(content)):
+            content["topic"] = topic
         about = (made.identifier,) if made.identifier else ("event", source, made.event_id)
         out = [self._output(VALID.name, made, tenant, *about)]
         if made.strong and made.weak and made.actor == PERSON:

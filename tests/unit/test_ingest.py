@@ -11,6 +11,7 @@ from schemas.keys import hasher, partition_of
 from schemas.times import DAY_MS, from_rfc3339
 from schemas.topics import CLOCK, DEAD, TOUCHPOINTS, VALID
 from streams.core import Output, Record, Rows, StepConfig
+from streams.definition import Definition, default, load
 from streams.ingest.step import Ingest
 from streams.session import pack_version
 
@@ -601,3 +602,63 @@ def test_live_a_busy_partition_ticks_at_most_the_last_records_time_and_never_bac
 
 def test_run_does_not_tick_by_itself() -> None:
     assert apply(ingest(live=False)) == []
+
+
+# ---- topics by the rules of the definition
+
+TOPICS = load(
+    """
+[[topics]]
+topic = "price"
+url = '/(prices?|tarieven)(/|$)'
+[[topics]]
+topic = "machine safety"
+url = "/blog/"
+title = 'machine ?safety|CE marking'
+[[topics]]
+topic = "lead times"
+search = "lead ?time"
+[[topics]]
+topic = "trends"
+inspiration = true
+""",
+    "my.toml",
+)
+
+
+def with_rules(definition: Definition, **content: Any) -> Touch:
+    [sent] = apply(ingest(definition=definition), record(text(content=content)))
+    made = _decode(sent.value or b"")
+    assert isinstance(made, Touch)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("content", "topic"),
+    [
+        ({"url": "https://acme.nl/Prices/pumps"}, "price"),
+        ({"url": "https://acme.nl/tarieven"}, "price"),
+        ({"url": "https://acme.nl/pricelist"}, None),
+        ({"url": "https://acme.nl/prices", "topic": "pumps"}, "pumps"),
+        ({"url": "https://acme.nl/blog/1", "title": "Five facts on ce MARKING"}, "machine safety"),
+        ({"url": "https://acme.nl/blog/prices/", "title": "Machinesafety"}, "price"),
+        ({"url": "https://acme.nl/", "title": "Machine safety"}, None),
+        ({"url": "https://acme.nl/blog/1"}, None),
+        ({"search_terms": ["pump", "Leadtime"]}, "lead times"),
+        ({"search_terms": "lead time"}, "lead times"),
+        ({"search_terms": ["pump"]}, None),
+        ({"title": "Trends"}, None),
+        ({}, None),
+    ],
+)
+def test_a_touch_without_topic_gets_that_of_the_first_rule_that_fits(content, topic):
+    assert with_rules(TOPICS, **content).content.get("topic") == topic
+    assert with_rules(default(), **content).content.get("topic") == content.get("topic")
+
+
+def test_a_touch_is_the_same_event_whatever_rule_gave_its_topic():
+    content = {"url": "https://acme.nl/prices"}
+    before, after = with_rules(default(), **content), with_rules(TOPICS, **content)
+    assert ("topic" in before.content, "topic" in after.content) == (False, True)
+    assert before.digest == after.digest
+    assert before.digest != with_rules(default(), **content, topic="price").digest
