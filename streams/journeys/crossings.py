@@ -34,34 +34,36 @@ def crossings(
     Left out: steps whose type or topic is in `ignore`, touches of the types `no_life`, by others than the
     person or by nobody known, and the contacts `refusing` that anything be derived of what they do.
     """
-    meetings: dict[tuple[str, int, str], str] = {}  # type, time, content_id -> topic
-    steps: list[tuple[str, Touched]] = []  # topic, or empty of a record of a meeting
-    for touched in touches:
-        touch = touched.touch
-        if not touched.contact or touch.actor != PERSON or touched.contact in refusing:
-            continue
-        if touch.type in ignore or touch.type in no_life:
-            continue
-        topic = touch.topic
-        if touch.content_id and touch.type in MEETINGS:
-            if topic:
-                meeting = (touch.type, touched.at, touch.content_id)
-                meetings[meeting] = min(topic, meetings.get(meeting, topic))
-            steps.append(("", touched))
-        elif topic:
-            steps.append((topic, touched))
     taken: dict[tuple[str, str], dict[str, Touched]] = {}  # step -> contact -> its first
-    for told, touched in steps:
-        touch = touched.touch
-        topic = told or meetings.get((touch.type, touched.at, touch.content_id), "")
-        if not topic or topic in ignore:
+    meetings: dict[tuple[str, int, str], list[Touched]] = {}  # type, time, content_id -> its records
+    for touched in touches:
+        at, _, _, contact, touch = touched
+        touch_type, topic = touch.type, touch.topic
+        if not contact or touch.actor != PERSON or touch_type in ignore or touch_type in no_life:
             continue
-        firsts = taken.setdefault((touch.type, topic), {})
-        kept = firsts.setdefault(touched.contact, touched)
-        if touched.at == kept.at and touched < kept:
-            firsts[touched.contact] = touched
+        if contact in refusing:
+            continue
+        if touch_type in MEETINGS and touch.content_id:
+            meetings.setdefault((touch_type, at, touch.content_id), []).append(touched)
+        elif topic and topic not in ignore:
+            _take(taken, (touch_type, topic), touched)
+    for (touch_type, _, _), records in meetings.items():
+        topic = min((record.touch.topic for record in records if record.touch.topic), default="")
+        if topic and topic not in ignore:
+            for record in records:
+                _take(taken, (touch_type, topic), record)
     found = [_crossing(*step, firsts) for step, firsts in taken.items() if len(firsts) > 1]
     return sorted(found, key=lambda crossing: (crossing.at, crossing.type, crossing.topic))
+
+
+def _take(taken: dict[tuple[str, str], dict[str, Touched]], step: tuple[str, str], touched: Touched) -> None:
+    firsts = taken.get(step)
+    if firsts is None:
+        taken[step] = {touched.contact: touched}
+        return
+    kept = firsts.setdefault(touched.contact, touched)
+    if touched.at <= kept.at and touched < kept:  # meetings come last
+        firsts[touched.contact] = touched
 
 
 def _crossing(touch_type: str, topic: str, firsts: dict[str, Touched]) -> Crossing:

@@ -18,6 +18,7 @@ from streams.journeys.stages import Touched
 Source = Literal["command", "crm", "title", "behaviour"]
 SOURCES: tuple[Source, ...] = ("command", "crm", "title", "behaviour")  # strongest first
 INITIATOR = "initiator"
+_RANK = {name: i for names in (SOURCES, ROLES) for i, name in enumerate(names)}
 
 
 class Known(NamedTuple):
@@ -197,9 +198,10 @@ def _told(rules: RoleRules, further: Further, member: Known) -> Told:
                 said = f"{best.source} names {_quoted(best)}"
                 _add(told, Role(role, source, rules.confidence[source], said, at, "", ""))
     if titles := [fact for fact in member.titles if isinstance(fact.value, str)]:
-        best = best_fact(titles)
+        best = titles[0] if len(titles) == 1 else best_fact(titles)
         for role, certainty, words in role_of(best.value, further):
-            at = min(fact.at for fact in titles if role in {h.role for h in role_of(fact.value, further)})
+            alike = (fact for fact in titles if any(h.role == role for h in role_of(fact.value, further)))
+            at = best.at if len(titles) == 1 else min(fact.at for fact in alike)
             said = f"title {_quoted(best)} ({words})"
             _add(told, Role(role, "title", round(rules.confidence["title"] * certainty, 2), said, at, "", ""))
     if not member.refuses:
@@ -238,13 +240,10 @@ def _order(role: Role) -> tuple[float, int, str, str, str]:
 
 
 def _strongest(told: Told, removed: Collection[str]) -> list[Role]:
-    by_role: dict[str, list[Role]] = {}
-    for role in sorted(told.values(), key=lambda r: (SOURCES.index(r.source), ROLES.index(r.role))):
-        if role.role not in removed:
-            by_role.setdefault(role.role, []).append(role)
-    return [
-        first._replace(evidence=f"{first.evidence}; also {', '.join(other.evidence for other in others)}")
-        if others
-        else first
-        for first, *others in by_role.values()
-    ]
+    found: dict[str, Role] = {}
+    for role in sorted(told.values(), key=lambda role: (_RANK[role.source], _RANK[role.role])):
+        if (first := found.get(role.role)) is not None:
+            found[role.role] = first._replace(evidence=f"{first.evidence}; also {role.evidence}")
+        elif role.role not in removed:
+            found[role.role] = role
+    return list(found.values())

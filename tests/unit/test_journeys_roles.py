@@ -121,7 +121,7 @@ def test_of_one_role_the_strongest_source_counts_and_the_others_are_named():
     )
     by_crm = one(member)["buyer"]
     assert (by_crm.source, by_crm.since, by_crm.event_id) == ("crm", 30, "")
-    assert by_crm.evidence == "crm names “buyer”; also title “inkoper” (inkoper), quote_requested"
+    assert by_crm.evidence == "crm names “buyer”; also title “inkoper” (inkoper); also quote_requested"
     by_command = one(member, [given_role("buyer", 40)])["buyer"]
     assert by_command[1:3] + by_command[4:] == ("command", 1.0, 40, "cmd-40", "")
 
