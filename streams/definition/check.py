@@ -199,7 +199,7 @@ def _fits(kind: inspect.FloatType, told: Any) -> bool:
 def _rather(told: Any, allowed: Iterable[str]) -> str:
     """The nearest name that there is, else all of them."""
     names = tuple(allowed)
-    near = get_close_matches(told, names, 1, 0.6) if isinstance(told, str) else []
+    near = get_close_matches(told, names, 1, 0.5) if isinstance(told, str) else []
     return f"do you mean {near[0]}?" if near else f"use one of {', '.join(names)}"
 
 

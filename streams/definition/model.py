@@ -189,7 +189,7 @@ class Definition(msgspec.Struct, frozen=True, dict=True):
     """All rules."""
 
     journey: JourneyRule
-    stages: tuple[StageRule, ...]
+    stages: Annotated[tuple[StageRule, ...], Meta(min_length=1)]
     moments: tuple[MomentRule, ...]
     topics: tuple[TopicRule, ...]
     crossings: CrossingRule

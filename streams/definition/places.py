@@ -120,6 +120,7 @@ class _Reader:
                     self._pair(path)
             self._next()
         else:
+            self._next()
             while self._kind in {"bare", "text"} or self._at("."):
                 self._next()
 

@@ -20,8 +20,6 @@ _UNSAID = {"types": (), "number": 1, "days": 0, "stage": ""}
 
 def nonsense(definition: Definition) -> Iterator[Problem]:
     """All that does not go together."""
-    if not definition.stages:
-        yield Problem(("stages",), "is empty; a journey has at least one stage")
     for s, stage in enumerate(definition.stages):
         for c, clause in enumerate(stage.clauses):
             yield from _clause(clause, ("stages", s, "clauses", c))
