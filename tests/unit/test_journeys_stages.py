@@ -3,6 +3,8 @@
 import pytest
 
 from schemas.internal import MACHINE, US
+from streams.definition import default, load
+from streams.journeys.account import derive
 from tests.unit.test_journeys_given import DAY, GAP, START, account, fragment, of, one, stages, touch
 
 
@@ -207,3 +209,108 @@ def test_an_opened_mail_does_not_prolong_a_journey():
 def test_a_members_own_stage_is_the_same_table_on_its_own_touches():
     given = two([after(0, "sample_requested"), after(1, "demo_requested")], [after(2), after(200)])
     assert {s.contact: s.stage for s in given.spells} == {"jane": "evaluation", "bram": "awareness"}
+
+
+# ---- other rules
+
+OTHER_RULES = load(
+    """
+[journey]
+gap_days = 20
+orders = ["subscription_started"]
+[handoff]
+stage = "trying"
+[[stages]]
+name = "knowing"
+meaning = "m"
+clauses = [{ kind = "any", types = ["page_viewed", "event_attended"], text = "t" }]
+[[stages]]
+name = "wanting"
+meaning = "m"
+clauses = [
+    { kind = "topics", number = 2, days = 5, text = "t" },
+    { kind = "topics", number = 3, days = 15, text = "t" },
+    { kind = "repeated", types = ["howto_viewed"], number = 2, days = 1, text = "t" },
+    { kind = "repeated", types = ["howto_viewed"], number = 3, days = 9, text = "t" },
+]
+[[stages]]
+name = "trying"
+meaning = "m"
+clauses = [{ kind = "contacts", stage = "knowing", number = 3, days = 4, text = "t" }]
+[[stages]]
+name = "using"
+meaning = "m"
+clauses = [{ kind = "after_order", types = ["app_used"], text = "t" }]
+[[moments]]
+name = "first_order"
+meaning = "m"
+types = ["orders"]
+[[moments]]
+name = "first_subscription"
+meaning = "m"
+types = ["subscription_started"]
+[[moments]]
+name = "first_use"
+meaning = "m"
+types = ["app_used"]
+after_order = true
+""",
+    "my.toml",
+)
+
+
+def by_other_rules(*parts):
+    return derive([fragment(f"email:{part.contact}@acme.nl", part) for part in parts], OTHER_RULES)
+
+
+def found_by_other_rules(*touches):
+    given = by_other_rules(of("jane", *touches))
+    return [{stage: (at - START) / DAY for stage, at in found.items()} for found in stages(given)]
+
+
+@pytest.mark.parametrize(
+    ("touches", "found"),
+    [
+        ([after(0), after(20)], [{"knowing": 0}]),
+        ([after(0), after(20.1)], [{"knowing": 0}, {"knowing": 20.1}]),
+        ([after(0, "faq_viewed"), after(1, "order_placed"), after(2, "app_used")], [{}]),
+        ([after(0), after(1, "subscription_started"), after(2, "app_used")], [{"knowing": 0, "using": 2}]),
+        ([after(0, topic="a"), after(5, topic="b")], [{"knowing": 0, "wanting": 5}]),
+        ([after(0, topic="a"), after(6, topic="b"), after(12, topic="c")], [{"knowing": 0, "wanting": 12}]),
+        ([after(0, "howto_viewed"), after(1, "howto_viewed")], [{"wanting": 1}]),
+        ([after(0, "howto_viewed"), after(4, "howto_viewed"), after(9, "howto_viewed")], [{"wanting": 9}]),
+        ([after(0, "howto_viewed"), after(4, "howto_viewed"), after(10, "howto_viewed")], [{}]),
+    ],
+)
+def test_other_stages_are_entered_by_their_own_clauses(touches, found):
+    assert found_by_other_rules(*touches) == found
+
+
+@pytest.mark.parametrize(("day", "reached"), [(4, True), (4.1, False)])
+def test_another_number_of_contacts_in_another_stage(day, reached):
+    given = by_other_rules(of("ann", after(0)), of("bob", after(1)), of("cis", after(day)))
+    assert ("trying" in stages(given)[0]) is reached
+    given = by_other_rules(of("ann", after(0)), of("bob", after(1)), of("cis", after(day, "faq_viewed")))
+    assert "trying" not in stages(given)[0]
+
+
+def test_a_member_that_entered_no_stage_has_none():
+    (spell,) = by_other_rules(of("jane", after(0, "faq_viewed"))).spells
+    assert (spell.touches, spell.stage) == (1, "")
+
+
+def test_a_touch_can_be_several_moments():
+    given = by_other_rules(
+        of("jane", after(0, "app_used"), after(1, "subscription_started"), after(2, "app_used"))
+    )
+    (journey,) = given.walked.journeys
+    assert [(name, (touched.at - START) / DAY) for name, touched in journey.crucial] == [
+        ("first_order", 1),
+        ("first_subscription", 1),
+        ("first_use", 2),
+    ]
+
+
+def test_an_account_says_which_rules_it_follows():
+    assert by_other_rules(of("jane", after(0))).definition == OTHER_RULES.version
+    assert one(after(0)).definition == default().version != OTHER_RULES.version
