@@ -19,7 +19,7 @@ Most new links need less, since clusters with more members break no fewer rules:
 People's links know no limits. So where they are part of a cluster its neighbours are looked at.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from schemas.internal import ACCOUNT_KINDS, kind_of
 from streams.identity.components import around, holding, is_joined
@@ -76,7 +76,7 @@ class Batch(Clusters):
         """The cluster of an identifier, as last resolved where nothing has changed it."""
         cluster = self.of.get(identifier)
         if cluster is None:
-            cluster = Cluster(list(self._together(identifier)), self.limits)
+            cluster = Cluster(self._together(identifier), self.limits)
             for member in cluster.members:
                 self.of[member] = cluster
                 for partner, words in self._table.row(member).words.items():
@@ -87,38 +87,38 @@ class Batch(Clusters):
                         cluster.keep_apart(partner, pair)
         return cluster
 
-    def _together(self, identifier: str) -> Iterator[str]:
+    def _together(self, identifier: str) -> list[str]:
         """The cluster of an identifier as last resolved: those linked with it that have the same id."""
-        found, waiting = {identifier}, [identifier]
-        while waiting:
-            member = waiting.pop()
-            yield member
-            row = self._table.row(member)
-            issued = _issued(row)
-            for partner in (*row.links, *row.words) if issued else ():
-                if partner not in found and _issued(self._table.row(partner)) == issued:
-                    found.add(partner)
-                    waiting.append(partner)
+        row = self._table.row(identifier)
+        found, waiting = {identifier: None}, [row]
+        issued = _issued(row)
+        while waiting and issued:
+            row = waiting.pop()
+            for partner in (*row.links, *row.words) if row.words else row.links:
+                if partner not in found:
+                    other = self._table.row(partner)
+                    if _issued(other) == issued:
+                        found[partner] = None
+                        waiting.append(other)
+        return [*found]
 
     def _judge(self, members: Iterable[str]) -> None:
         """Write to the rows how the links of `members` fared."""
         for member in members:
-            row = self._table.row(member)
+            row, cluster = self._table.row(member), self.of[member]
             for partner in {**row.links, **row.words} if row.words else row.links:
-                self._judge_pair(row, partner)
-                if member > partner and self.of.get(partner) is not self.of[member]:
-                    self._judge_pair(self._table.row(partner), member)
+                other, together = self._table.row(partner), self.of.get(partner) is cluster
+                self._judge_pair(row, other, partner, together=together)
+                if member > partner and not together:
+                    self._judge_pair(other, row, member, together=False)
 
-    def _judge_pair(self, row: Row, partner: str) -> None:
+    def _judge_pair(self, row: Row, other: Row, partner: str, *, together: bool) -> None:
         """Write to a row how its links with a partner fared; the smaller end keeps why they are refused."""
         a, inert, refusal = row.identifier, 0, ""
-        if other := self._table.row(partner).inert:
-            inert = other & sum({1 << one.rank for one in row.links.get(partner, ())})
-        if (
-            a < partner
-            and self._read(a) is not self.of.get(partner)
-            and (holding(self._table, row, partner) or is_joined(row, partner))
-        ):
+        if other.inert:
+            inert = other.inert & sum({1 << one.rank for one in row.links.get(partner, ())})
+        if not together and a < partner and (holding(self._table, row, partner) or is_joined(row, partner)):
+            self._read(a)
             self._read(partner)
             refusal = self.refusal(a, partner)
         fate = (inert, refusal)

@@ -68,6 +68,8 @@ def timeline(
     >>> timeline([], None, "a1", "ap"), timeline([], None, None, "ap")
     ([(None, 'a1')], [(None, 'ap')])
     """
+    if not begun:
+        return [(None, own or home or person)]
     spans: Timeline = []
     open_: dict[tuple[str, str], tuple[bool, int, str]] = {}
     for at, group in groupby(begun, key=lambda m: m.at):
@@ -78,4 +80,4 @@ def timeline(
             spans.append((None, own or home or account))
         if spans[-1][1] != account or (apart and len(spans) == 1):
             spans.append((at, account))
-    return spans or [(None, own or home or person)]
+    return spans

@@ -107,7 +107,7 @@ class Table:
 
     def row(self, identifier: str) -> Row:
         """The row of an identifier that a statement mentions: it has one."""
-        row = self.find(identifier)
+        row = self._named.get(identifier) or self.find(identifier)
         if row is None:
             raise LookupError("a statement names an identifier that has no row")
         return row
