@@ -72,12 +72,16 @@ class StageRule(msgspec.Struct, frozen=True):
 
 
 class MomentRule(msgspec.Struct, frozen=True):
-    """A crucial moment: the first touch of these types in a journey, or (`after_order`) after its order."""
+    """A crucial moment: the first touch of these types in a journey, or (`after_order`) after its order.
+
+    `inspiration`: only of a topic that is inspiration; no types are all types then.
+    """
 
     name: Name
     meaning: Words
-    types: Annotated[tuple[TouchTypes, ...], Meta(min_length=1)]  # as in clauses
+    types: tuple[TouchTypes, ...] = ()  # as in clauses
     after_order: bool = False
+    inspiration: bool = False
 
 
 class JourneyRule(msgspec.Struct, frozen=True):

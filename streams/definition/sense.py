@@ -25,6 +25,9 @@ def nonsense(definition: Definition) -> Iterator[Problem]:
             yield from _clause(clause, ("stages", s, "clauses", c))
     names = [("stages", s, stage.name) for s, stage in enumerate(definition.stages)]
     names += [("moments", m, moment.name) for m, moment in enumerate(definition.moments)]
+    for m, moment in enumerate(definition.moments):
+        if not (moment.types or moment.inspiration):
+            yield Problem(("moments", m, "types"), "is missing; give it types, or inspiration = true")
     yield from _twice(names, "a stage or moment")
     yield from _twice(
         [("actions", a, action.name) for a, action in enumerate(definition.actions)], "an action"

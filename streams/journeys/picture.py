@@ -34,7 +34,7 @@ def stages(rules: Definition) -> str:
 
 def moments(rules: Definition) -> str:
     """The table of crucial moments."""
-    rows = [(f"`{m.name}`", m.meaning, _names(m.types)) for m in rules.moments]
+    rows = [(f"`{m.name}`", m.meaning, _names(m.types) or "all") for m in rules.moments]
     return "\n".join(_table(("moment", "what it is", "types of touchpoints"), rows))
 
 

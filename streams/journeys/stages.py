@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Protocol
 
 from schemas.internal import Mini
 from schemas.times import DAY_MS
+from schemas.touchpoint import TYPES
 from streams.definition.model import Clause as ClauseRule
 from streams.definition.model import ClauseKind, Definition, MomentRule
 
@@ -26,16 +27,19 @@ class Touched(NamedTuple):
 class Rules:
     """What a walk follows of a definition, as it needs it touch by touch. Made by `rules`."""
 
-    __slots__ = ("_clauses", "_pending", "gap_ms", "moments", "names", "no_life")
+    __slots__ = ("_clauses", "_pending", "gap_ms", "inspiration", "moments", "names", "no_life")
 
     def __init__(self, definition: Definition) -> None:
         journey = definition.journey
         self.gap_ms = journey.gap_days * DAY_MS  # a journey ends when nobody is heard of for longer than this
         self.no_life = frozenset(journey.no_life)
         self.names = tuple(stage.name for stage in definition.stages)  # in the order of the journey
+        self.inspiration = frozenset(rule.topic for rule in definition.topics if rule.inspiration)
         self.moments: dict[str, tuple[MomentRule, ...]] = {}  # type of touch -> those it can be
         for moment in definition.moments:
-            for touch_type in moment.types:
+            if moment.inspiration and not self.inspiration:
+                continue
+            for touch_type in moment.types or TYPES:
                 self.moments[touch_type] = (*self.moments.get(touch_type, ()), moment)
         self._clauses: list[tuple[int, Clause]] = [(ORDERED, Ordered(journey.orders))]
         for index, stage in enumerate(definition.stages):

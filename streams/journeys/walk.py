@@ -106,8 +106,10 @@ class Journey:
         if progress.by_type.get(touch_type, progress.any):
             progress.advance(touched, member)
         for moment in self._rules.moments.get(touch_type, ()):
-            if moment.name not in self.moments and (
-                not moment.after_order or progress.ordered_before(touched.at)
+            if (
+                moment.name not in self.moments
+                and (not moment.after_order or progress.ordered_before(touched.at))
+                and (not moment.inspiration or touched.touch.topic in self._rules.inspiration)
             ):
                 self.moments[moment.name] = touched
 

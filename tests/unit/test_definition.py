@@ -267,7 +267,7 @@ inspiration = "yes"                        #! topics[2].inspiration is 'yes'; it
 [[moments]]
 name = "A b"                               #! moments[1].name must be a lower-case letter, then
 meaning = 5                                #! moments[1].meaning is 5; it must be text
-types = []                                 #! moments[1].types is empty
+types = ["order"]                          #! moments[1].types[1] which is no touchpoint type
 [[actions]]
 name = "a"
 to = "boss"                                #! actions[1].to which is no addressee; use one of call_first
@@ -316,6 +316,9 @@ clauses = [{ kind = "first", text = "t" }]
 name = "evaluation"                        #! moments[1].name which is the name of a stage or moment before it
 meaning = "m"
 types = ["orders"]
+[[moments]]                                #! moments[2].types is missing; give it types, or inspiration
+name = "other"
+meaning = "m"
 [[topics]]                                 #! topics[1] fits nothing; give it url, title or search
 topic = "b"
 """

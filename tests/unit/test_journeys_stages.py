@@ -311,6 +311,16 @@ def test_a_touch_can_be_several_moments():
     ]
 
 
+def test_inspiration_is_a_moment_of_its_own():
+    touches = [after(0, topic="pumps"), after(1, "howto_viewed", topic="cases"), after(2, topic="cases")]
+    rules = load('[[topics]]\ntopic = "cases"\nurl = "/cases/"\ninspiration = true', "my.toml")
+    for definition, found in ((rules, {"inspiration": 1}), (default(), {})):
+        (journey,) = derive(
+            [fragment("email:jane@acme.nl", of("jane", *touches))], definition
+        ).walked.journeys
+        assert {name: (touched.at - START) / DAY for name, touched in journey.crucial} == found
+
+
 def test_an_account_says_which_rules_it_follows():
     assert by_other_rules(of("jane", after(0))).definition == OTHER_RULES.version
     assert one(after(0)).definition == default().version != OTHER_RULES.version
