@@ -31,11 +31,10 @@ class Erased(NamedTuple):
 
     def ledger(self, ledger: Ledger) -> Ledger:
         """The ledger without it."""
-        return msgspec.structs.replace(
-            ledger,
-            refs=[_nameless(ref) for ref in ledger.refs],
-            said=[self._said(said) for said in ledger.said],
-        )
+        refs = [_nameless(ref) for ref in ledger.refs]
+        named = [ref is not before for ref, before in zip(refs, ledger.refs, strict=True)]
+        said = [self._said(said, named=named[said.ref]) for said in ledger.said]
+        return msgspec.structs.replace(ledger, refs=refs, said=said)
 
     def rows(self, members: Mapping[Row, bytes]) -> dict[Row, bytes]:
         """Those of an account's rows that held some of it, without it."""
@@ -57,7 +56,9 @@ class Erased(NamedTuple):
         anew = {identifier: at for identifier, at in profile.anew.items() if identifier in named}
         return msgspec.structs.replace(profile, name=name, members=members, anew=anew)
 
-    def _said(self, said: Said) -> Said:
+    def _said(self, said: Said, *, named: bool) -> Said:
+        if named:
+            said = msgspec.structs.replace(said, erased=True)
         if said.cause and event_key(self.key_of, self.tenant, said.source, said.cause) in self.events:
             said = msgspec.structs.replace(said, cause="", source="", erased=True)
         if self._theirs(said.contact, said.identifiers):

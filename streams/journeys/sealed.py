@@ -25,6 +25,7 @@ def sealed(ledger: Ledger, key_of: KeyOf) -> Ledger:
             cause=_event(key_of, ledger.tenant, said),
             identifiers=[_name(key_of, ledger.tenant, identifier) for identifier in said.identifiers],
             ref=0,
+            erased=False,  # no more than the others
         )
 
     return msgspec.structs.replace(ledger, refs=[], said=[one(said) for said in ledger.said])

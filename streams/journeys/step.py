@@ -197,7 +197,9 @@ class Journeys:
         if former is not None and (header.successors or (was_here and former.parts != header.parts)):
             self._regrouped.add(group)
         if header.erased or header.identifier[0] == "#":
-            self._lose(rows, group, self._erased(header.tenant, [header]))
+            told = _header(before) if before is not None else None
+            if told is None or (told.identifier, told.erased) != (header.identifier, header.erased):
+                self._lose(rows, group, self._erased(header.tenant, [header]))
         if moved or header.successors or header.predecessors or self._records.waits(group):
             return self._records.stored(rows, group, member, header, moved=moved)
         return []

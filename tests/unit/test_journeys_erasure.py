@@ -169,6 +169,24 @@ def test_what_was_erased_before_an_account_ceased_is_taken_back_all_the_same():
     assert [e for e in folded.values() if "secret-demo" in e.get("caused_by", ())] == []
 
 
+def test_what_an_account_of_that_name_told_of_a_later_touch_loses_the_name_too():
+    given = Driven()
+    later = touch(START + 90 * DAY, "demo_requested", event_id="later")
+    given.feed(hers(JANE, VISIT, later))
+    assert "Jane" in told_of_her(given.drain())
+    withdrawal, snapshot = moved(JANE, ACCOUNT, "anew", of("c9", later), seq=2)
+    withdrawal.erased = snapshot.erased = erased(JANE, VISIT, seq=2).erased
+    deliver(given, given.feed(withdrawal, snapshot))
+    given.drain()
+    folded = {(e["subject"], e["kind"], e["natural_key"]): e for e in events(given.sent)}
+    assert [e for e in folded.values() if "Jane" in json.dumps(e)] == []
+    withdrawal, again = left(ACCOUNT, JANE, 3, "anew"), fragment(JANE, of("c9", later), seq=3)
+    again.account, again.predecessors = "anew", snapshot.predecessors
+    withdrawal.erased = again.erased = snapshot.erased
+    deliver(given, given.feed(withdrawal, again))
+    assert events(given.drain()) == []
+
+
 def test_what_had_been_taken_back_loses_the_person_too():
     given = published()
     given.feed(gone(JANE, 2), gone(CRM, 2))
