@@ -306,7 +306,8 @@ def _expected(tenant: Tenant, accounts: Mapping[Group, str], clock: int) -> dict
 # ---- against another run
 
 Account = tuple[str, str]  # tenant, id
-Merge = tuple[Any, Account, Any]  # version of the event, who became part, up to which version it had told
+# Version of the event, who became part, up to which version it had told, whether only a zombie told of it.
+Merge = tuple[Any, Account, Any, bool]
 
 
 def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterator[str]:
@@ -317,12 +318,15 @@ def told(run: Run, wanted: Mapping[tuple[str, str], Sequence[Event]]) -> Iterato
     merges: dict[Account, list[Merge]] = {}
     gone: set[Account] = set()  # those that became part of another one, and may have come back
     anew: dict[tuple[Account, Event], Any] = {}  # version at which it was first told as news
+    undone = {e.corrects for e in journey_events(run) if e.type == "account_merged" and e.retracted}
     for event in journey_events(run):
         account = (event.tenant, event.subject)
         if event.type == "account_merged":
             former = (event.tenant, event.details["from"])
             gone.add(former)
-            merges.setdefault(account, []).append((event.version, former, tuple(event.details["until"])))
+            back = event.retracted or event.id in undone
+            merge = (event.version, former, tuple(event.details["until"]), back)
+            merges.setdefault(account, []).append(merge)
         elif not event.retracted and not event.corrects:
             key = (account, in_short(event))
             anew[key] = min(event.version, anew.get(key, event.version))
@@ -357,13 +361,14 @@ def _given(
     for merge in merges.get(account, ()):
         if merge in path:
             continue
-        version, former, until = merge
+        version, former, until, undone = merge
         all_told = [e for e in journey_events(run) if (e.tenant, e.subject) == former]
         back = {e.corrects for e in all_told if e.retracted and e.version > until}
         folded = fold(((e.kind, e.natural_key), e.version, e) for e in all_told if e.version <= until)
         for event in folded.values():
             if not event.retracted:
-                yield version, in_short(event), event.id in back and event.version[:2] < until[:2]
+                stranger = undone or (event.id in back and event.version[:2] < until[:2])
+                yield version, in_short(event), stranger
         until_then = {former: [earlier for earlier in merges.get(former, ()) if earlier[0] <= until]}
         for _, one, stranger in _given(run, {**merges, **until_then}, former, (merge, *path)):
             yield version, one, stranger
