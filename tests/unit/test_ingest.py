@@ -648,6 +648,8 @@ def with_rules(definition: Definition, **content: Any) -> Touch:
         ({"search_terms": "lead time"}, "lead times"),
         ({"search_terms": ["pump"]}, None),
         ({"title": "Trends"}, None),
+        ({"url": f"https://acme.nl/{'x' * 1_970}/prices/"}, "price"),
+        ({"url": f"https://acme.nl/{'x' * 2_000}/prices/"}, None),
         ({}, None),
     ],
 )
