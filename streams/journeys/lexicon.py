@@ -17,7 +17,6 @@ from streams.journeys.vocabulary import (
     ABBREVIATIONS,
     ASSISTED,
     CANCEL,
-    DROPPED,
     FIELD_ORDER,
     FIELDS,
     HEADS,
@@ -135,17 +134,15 @@ def _plain(text: str) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    """The words of plain text, abbreviations written in full, without those that say nothing."""
-    written = " ".join(ABBREVIATIONS.get(token, token) for token in re.findall(r"\w+", text))
-    return [token for token in written.split() if token not in DROPPED]
+    """The words of plain text, abbreviations written in full."""
+    return " ".join(ABBREVIATIONS.get(token, token) for token in re.findall(r"\w+", text)).split()
 
 
 def _table() -> dict[str, _Word]:
     words: dict[str, _Word] = {}
     for kind, entries in HEADS.items():
         for entry in entries:
-            text = " ".join(_tokens(entry))
-            words[text] = _Word(text, kind, "")
+            words[entry] = _Word(entry, kind, "")
     for kind, entries in FIELDS.items():
         for entry in entries:
             words[entry] = words.get(entry, _Word(entry, "", ""))._replace(field=kind)
@@ -271,7 +268,7 @@ _NEEDY = (
 
 
 def _with_head(part: _Part, after: list[_Part], before: list[_Part]) -> _Part:
-    if part.heads or not part.words or part.told or part.cancelled:
+    if part.heads or not part.words:
         return part
     for other in (*after, *reversed(before)):
         if other.heads:

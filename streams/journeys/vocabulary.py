@@ -162,15 +162,6 @@ ABBREVIATIONS: Final = dict(
         admin administratie
     """)
 )
-# Academic titles and words without a meaning here.
-DROPPED: Final = frozenset(
-    _entries("""
-    ing, ir, dr, drs, mr, msc, bsc, mba, ba, ma, bba, ra, rc, sr, senior, interim, ai, ad, waarnemend, wnd,
-    acting, de, het, een, the, a, an, s, our, onze, statutair, uitvoerend, zelfstandig, freelance, group,
-    groep, global, regional, strategic, strategisch, allround, eerste, tweede, er
-""")
-)
-
 Roles = tuple[tuple[str, float], ...]  # role, certainty
 
 _ANY = "*"  # whatever the field, where no rule names it; the empty field: none is named

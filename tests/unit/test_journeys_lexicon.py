@@ -331,6 +331,16 @@ Docent                                         | -
 Werkzoekend                                    | -
 n.v.t.                                         | -
 Jan                                            | -
+Manager m/v ICT                                | influencer
+Assistent v/d directeur                         | gatekeeper
+Engineer at Owner Inc                          | influencer
+Planner bij Inkoper BV                         | user
+Receptionist @ CEO Partners                    | gatekeeper
+Managing director assistant                    | gatekeeper
+Chef werkplaats / inkoop en verkoopassistent   | influencer
+Trainer heftruckchauffeur                      | -
+Treinbestuurder                                | -
+Bestuursassistent                              | gatekeeper
 Teamleider inkoop & supply chain               | buyer influencer
 Teammanager Werkvoorbereiding                  | influencer
 Senior Maintenance Technician                  | user
@@ -566,6 +576,11 @@ def test_case_spaces_accents_and_hyphens_change_nothing(title):
 )
 def test_the_words_that_decided_are_told(title, role, words):
     assert {told.role: told.words for told in role_of(title)}[role] == words
+
+
+def test_what_stands_behind_200_characters_is_not_read():
+    assert roles("x" * 190 + " inkoper") == {"buyer"}
+    assert roles("x" * 200 + " inkoper") == set()
 
 
 def test_what_is_less_certain_says_so():

@@ -168,7 +168,7 @@ def test_a_role_belongs_to_a_period_of_employment():
 
 def test_titles_told_during_an_employment_else_the_last_before_its_end():
     told = [title("planner", 5), title("inkoper", 20), title("COO", 30, CRM), title("eigenaar", 60)]
-    assert told_during(told, 10, 40) == told[1:3]
+    assert told_during(told, 10, 40) == told_during(told, 20, 40) == told[1:3]
     assert told_during(told, 31, 60) == [told[2]]
     assert told_during(told, 0, 5) == []
 
