@@ -1,5 +1,8 @@
 """Real job titles, Dutch and English, and the roles that a salesperson would read in them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -549,6 +552,16 @@ def roles(title: str) -> frozenset[str]:
 @pytest.mark.parametrize(("title", "expected"), CASES, ids=[title for title, _ in CASES])
 def test_a_title_tells_its_roles(title, expected):
     assert roles(title) == expected
+
+
+def test_the_titles_in_the_documentation_tell_what_stands_there():
+    page = (Path(__file__).parents[2] / "docs" / "journeys.md").read_text(encoding="utf-8")
+    rows = page.partition("| title | role |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    told = {title: row.split("|")[2] for row in rows for title in row.split("|")[1].strip().split(", ")}
+    assert len(told) >= 40
+    assert {title: roles(title) for title in told} == {
+        title: frozenset(re.findall("`(.*?)`", text)) for title, text in told.items()
+    }
 
 
 def test_the_list_is_long_and_no_title_stands_in_it_twice():
