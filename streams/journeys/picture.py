@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from streams.definition import Definition, default
-from streams.definition.model import Clause
+from streams.definition.model import ActionRule, Clause
 from streams.journeys.silence import TRANSITIONS
 
 _V = TypeVar("_V", float, str)
@@ -138,8 +138,35 @@ def facts(rules: Definition) -> str:
     return "\n".join(_table(("about", "fact", "holds", "value / cost", "asked in", "question"), rows))
 
 
+def actions(rules: Definition) -> str:
+    """What to do next."""
+    rows = [
+        (
+            f"`{action.name}`",
+            "; ".join(_conditions(action)) or "always",
+            f"{action.to}, by {' or '.join(action.channels)}, within {action.within_days} days",
+            action.message,
+            action.why,
+        )
+        for action in rules.actions
+    ]
+    return "\n".join(_table(("action", "when", "to whom", "message", "because"), rows))
+
+
+def _conditions(action: ActionRule) -> Iterable[str]:
+    if action.stages:
+        yield " or ".join(f"`{stage}`" for stage in action.stages)
+    if action.statuses:
+        yield " or ".join(action.statuses)
+    if action.missing:
+        yield f"no {' or '.join(action.missing)} seen"
+    if action.topics:
+        yield f"interest in {' or '.join(action.topics)}"
+
+
 _PARTS: dict[str, Callable[[Definition], str]] = {
-    part.__name__: part for part in (stages, moments, settings, roles, points, handoffs, silence, facts)
+    part.__name__: part
+    for part in (stages, moments, settings, roles, points, handoffs, silence, facts, actions)
 }
 
 
