@@ -24,7 +24,8 @@ HEADS: Final = {
         cofounder, co founder, oprichter, oprichtster, mede oprichter, medeoprichter, mede eigenaar,
         medeeigenaar, vennoot, firmant, compagnon, ondernemer, onderneemster, entrepreneur, proprietor, zzp,
         zzper, franchisenemer, franchisee, partner, md, gemeentesecretaris, secretaris generaal, secretary
-        general, wethouder, burgemeester, mayor, zaakvoerder, bedrijfsvoerder, aannemer
+        general, wethouder, burgemeester, mayor, zaakvoerder, bedrijfsvoerder, aannemer, medeaandeelhouder,
+        mede aandeelhouder
     """),
     "director": _entries("directeur, directrice, director"),
     "lead": _entries("""
@@ -51,19 +52,21 @@ HEADS: Final = {
     """),
     "specialist": _entries("specialist, specialiste, expert, deskundige, key user"),
     "buyer": _entries("""
-        inkoper, inkoopster, buyer, purchaser, aankoper, category manager, categorie manager, categoriemanager
+        inkoper, inkoopster, buyer, purchaser, aankoper, category manager, categorie manager,
+        categoriemanager, procurement business partner
     """),
     "user": _entries("""
         planner, werkvoorbereider, werkvoorbereidster, monteur, operator, operateur, technicus, technician,
         mechanic, mecanicien, installateur, installer, elektricien, electrician, elektromonteur, loodgieter,
         plumber, lasser, welder, chauffeur, driver, trucker, machinist, timmerman, carpenter, metselaar,
         stukadoor, schilder, dakdekker, draaier, frezer, bankwerker, verspaner, tekenaar, draftsman,
-        draughtsman, drafter, uitvoerder, magazijnier, projectvoorbereider, modelleur, magazijnbeheerder,
-        operative, picker, orderpicker, packer, heftruckchauffeur, heftruckbestuurder, kraanbestuurder,
-        kraanmachinist, fitter, pijpfitter, machine setter, insteller, assembler, assemblagemedewerker,
-        vakman, handyman, klusjesman, concierge, huismeester, caretaker, laborant, programmeur, programmer,
-        developer, ontwikkelaar, end user, eindgebruiker, schoonmaker, hovenier, teler, procesoperator,
-        koeltechnicus, servicedeskmedewerker, helpdeskmedewerker
+        draughtsman, drafter, uitvoerder, magazijnier, projectvoorbereider, scheduler, grondwerker,
+        stratenmaker, inbedrijfsteller, rigger, scaffolder, steigerbouwer, heier, slotenmaker, glaszetter,
+        tegelzetter, modelleur, magazijnbeheerder, operative, picker, orderpicker, packer, heftruckchauffeur,
+        heftruckbestuurder, kraanbestuurder, kraanmachinist, fitter, pijpfitter, machine setter, insteller,
+        assembler, assemblagemedewerker, vakman, handyman, klusjesman, concierge, huismeester, caretaker,
+        laborant, programmeur, programmer, developer, ontwikkelaar, end user, eindgebruiker, schoonmaker,
+        hovenier, teler, procesoperator, koeltechnicus, servicedeskmedewerker, helpdeskmedewerker
     """),
     "worker": _entries("""
         medewerker, medewerkster, employee, officer, clerk, agent, representative, executive, associate,
@@ -74,7 +77,8 @@ HEADS: Final = {
         secretary, secretaresse, secretaris, directiesecretaresse, directiesecretaris, bestuurssecretaris,
         secretariaat, pa, ea, personal assistant, executive assistant, administrative assistant, virtual
         assistant, receptionist, receptioniste, receptie, reception, telefonist, telefoniste, front office,
-        frontoffice, front desk, frontdesk, office assistant, gatekeeper, poortwachter
+        frontoffice, front desk, frontdesk, team assistant, secretarieel, balie, baliemedewerker, office
+        assistant, gatekeeper, poortwachter
     """),
     # Heads without a part in buying; with them other words of the title say nothing.
     "nobody": _entries("""
@@ -95,15 +99,17 @@ HEADS: Final = {
 
 FIELDS: Final = {
     "buy": _entries("""
-        inkoop, aankoop, purchasing, purchase, procurement, sourcing, buying, aanbesteding, aanbestedingen,
-        tender, tenders, supplier, suppliers, vendor, leveranciers, category, inkoopafdeling
+        inkoop, aankoop, spend, purchasing, purchase, procurement, sourcing, buying, aanbesteding,
+        aanbestedingen, tender, tenders, supplier, suppliers, vendor, leveranciers, category, inkoopafdeling
     """),
     "sell": _entries("""
         sales, verkoop, inside sales, binnendienst, buitendienst, commercieel, commerciele, commercial,
         business development, account, accounts, relatie, presales, pre sales, lead generation, retail sales,
         channel, partnerships, export, revenue, office, customer success
     """),
-    "money": _entries("finance, financieel, financiele, financial, financien, treasury"),
+    "money": _entries(
+        "finance, financieel, financiele, financial, financien, boekhouding, accounting, treasury"
+    ),
     # Departments that seldom use it.
     "staff": _entries("""
         hr, hrm, pno, human resources, personeel, personeelszaken, people, recruitment, talent, legal,
@@ -125,10 +131,11 @@ FIELDS: Final = {
         development, laboratorium, laboratory, lab, kwaliteit, kwaliteits, quality, qa, qc, kam, qhse, hse,
         hseq, vgm, arbo, safety, veiligheid, milieu, environment, sustainability, duurzaamheid, energie,
         energy, facility, facilities, facilitair, facilitaire, facilitaire dienst, interne dienst,
-        huisvesting, gebouwen, gebouw, building, locatie, bim, vastgoed, property, real estate, werkplaats,
-        workshop, bedrijfsbureau, bedrijfsvoering, project, projecten, projects, project management, process,
-        proces, processen, product, productontwikkeling, assemblage, assembly, montage, installatie,
-        installatietechniek, elektrotechniek, elektro, electrical, mechanical, werktuigbouw,
+        huisvesting, gebouwen, gebouw, building, locatie, bim, vastgoed, estates, works, garage, school,
+        schools, bhv, practice, praktijk, depot, terminal, kwekerij, drukkerij, bakkerij, property, real
+        estate, werkplaats, workshop, bedrijfsbureau, bedrijfsvoering, project, projecten, projects, project
+        management, process, proces, processen, product, productontwikkeling, assemblage, assembly, montage,
+        installatie, installatietechniek, elektrotechniek, elektro, electrical, mechanical, werktuigbouw,
         werktuigbouwkunde, werktuigbouwkundig, bouw, construction, utiliteit, machine, store, winkel, filiaal,
         shop, branch, vestiging, site, hotel, restaurant, keuken, kitchen, zorg, onderwijs, customer service,
         klantenservice, klantcontact, helpdesk, servicedesk, service desk, asset, verpakking, packaging,

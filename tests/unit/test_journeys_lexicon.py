@@ -334,6 +334,81 @@ Docent                                         | -
 Werkzoekend                                    | -
 n.v.t.                                         | -
 Jan                                            | -
+Senior Category Buyer                          | buyer
+Indirect Spend Manager                         | buyer
+Procurement Business Partner                   | buyer
+Inkoop- en contractmanager                     | buyer influencer
+Teamcoördinator inkoop                         | buyer
+Materials Planner                              | user
+Supply Planner                                 | user
+Demand Planner                                 | user
+Scheduler                                      | user
+Head of Facilities                             | influencer
+Facilities Director                            | decider
+Estates Manager                                | influencer
+Workshop Manager                               | influencer
+Workshop Supervisor                            | influencer
+Garage manager                                 | influencer
+Works Manager                                  | influencer
+Chief Technical Officer                        | decider
+Group CFO                                      | decider
+Deputy CEO                                     | decider
+Co-CEO                                         | decider
+Joint Managing Director                        | decider
+Chairman of the Board                          | decider
+Non-Executive Director                         | -
+Trustee                                        | -
+Company Secretary                              | gatekeeper
+Secretary General                              | decider
+Team Assistant                                 | gatekeeper
+Directiechauffeur                              | user
+Chauffeur van de directie                      | user
+Secretarieel medewerker                        | gatekeeper
+Management assistant to the CFO                | gatekeeper
+Medisch secretaresse                           | gatekeeper
+Baliemedewerker                                | gatekeeper
+Servicemonteur koeltechniek                    | user
+Monteur/werkvoorbereider                       | user
+Elektromonteur                                 | user
+E-monteur                                      | user
+W-installateur                                 | user
+Inbedrijfsteller                               | user
+Commissioning Engineer                         | influencer
+Reliability Engineer                           | influencer
+Senior process technologist                    | influencer
+Hoofd Automatisering                           | influencer
+Manager ICT & Digitalisering                   | influencer
+Applicatiebeheerder ERP                        | influencer
+ERP-consultant                                 | influencer
+Data Engineer                                  | influencer
+Marketeer                                      | -
+Marketing & communicatie medewerker            | -
+Hoofd Marketing en Communicatie                | influencer
+Export Manager                                 | -
+Verkoopleider                                  | -
+Hoofd Commerciële Binnendienst                 | -
+Technisch commercieel medewerker               | -
+Vertegenwoordiger                              | -
+Salarisadministrateur                          | -
+Debiteurenbeheer                               | -
+Hoofd boekhouding                              | influencer
+Teamleider Klantenservice                      | influencer
+Schoolleider                                   | influencer
+Directeur basisschool                          | decider
+Locatiedirecteur                               | decider
+Plaatsvervangend hoofd inkoop                  | buyer
+Ploegbaas                                      | -
+Kraanmachinist                                 | user
+Grondwerker                                    | user
+Stratenmaker                                   | user
+Hovenier                                       | user
+Praktijkeigenaar                               | decider
+Medeaandeelhouder                              | decider
+Huisvestingsmanager                            | influencer
+Projectinkoper / calculator                    | buyer influencer
+Werkvoorbereider-calculator                    | user influencer
+Senior Werkvoorbereider W                      | user
+BHV-coördinator                                | influencer
 Manager m/v ICT                                | influencer
 Assistent v/d directeur                         | gatekeeper
 Engineer at Owner Inc                          | influencer
