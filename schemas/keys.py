@@ -26,10 +26,12 @@ def hasher(secret: str) -> Callable[..., bytes]:
     >>> key_of("a", "bc") == key_of("ab", "c")
     False
     """
-    key = secret.encode()
+    keyed = blake2b(digest_size=KEY_BYTES, key=secret.encode())
 
     def key_of(*parts: str) -> bytes:
-        return blake2b(_pack(parts), digest_size=KEY_BYTES, key=key).digest()
+        hashed = keyed.copy()  # a third faster than a new one with the key
+        hashed.update(_pack(parts))
+        return hashed.digest()
 
     return key_of
 

@@ -226,6 +226,8 @@ class Erased:
 
     def allowed(self, tenant: str, names: list[str], at: int) -> tuple[list[str], list[int]]:
         """The identifiers on a touch at that time that are not erased, and what stands for each."""
+        if not names:
+            return names, []
         keys = self.keys(tenant, names)
         if not self._identifiers or not any(self.touch(key, at) for key in keys):
             return names, keys

@@ -6,6 +6,7 @@ record gives an equal row, and the tables fold those. What is erased (`Erased`) 
 of one.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ def plan(records: Iterable[Record], erased: Erased, habits: Habits | None = None
     `habits`: how identifiers in refused records are spelled.
     """
     planned, planner = Plan(), _Planner(erased, habits or Habits())
-    links: dict[int, Block] = {}
+    links: defaultdict[int, Block] = defaultdict(Block)
     for record in sorted(records, key=lambda record: record.topic != VALID.name):
         if record.topic == EVIDENCE.name and not record.value:
             link = short(record.key or b"")
@@ -72,14 +73,11 @@ def plan(records: Iterable[Record], erased: Erased, habits: Habits | None = None
             continue
         if found is not None:
             table, row = found
-            if table == LINKS:
-                block = links.setdefault(row[1], Block())
-            else:
-                block = planned.blocks.setdefault(table, Block())
+            block = links[row[1]] if table == LINKS else planned.blocks[table]
             block.rows.append(row)
             block.records.append(record)
     for block in links.values():
-        whole = planned.blocks.setdefault(LINKS, Block())
+        whole = planned.blocks[LINKS]
         whole.rows.extend(block.rows)
         whole.records.extend(block.records)
     return planned
@@ -111,6 +109,17 @@ def _object(value: dict[str, Any]) -> str:
 
 def _number(value: Any) -> str | None:
     return str(value) if value not in ("", None) else None
+
+
+def _commerce(said: dict[str, Any]) -> tuple[str | None, ...]:
+    get = said.get
+    return (
+        *(_text(get("order_namespace")), _text(get("order_id")), _number(get("value"))),
+        *(_text(get("currency")), _text(get("return_reason")), _text(get("promotion"))),
+    )
+
+
+_NO_COMMERCE: Final = _commerce({})  # as most touches have
 
 
 class _Planner:
@@ -155,7 +164,7 @@ class _Planner:
             return "erased_touchpoints", (tenant, event, cause, 0)
         strong, strong_keys = erased.allowed(tenant, touch.strong, at)
         weak, weak_keys = erased.allowed(tenant, touch.weak, at)
-        content, commerce, campaign = touch.content.get, touch.commerce.get, touch.campaign.get
+        content, campaign = touch.content.get, touch.campaign.get
         return "touchpoints", (
             tenant,
             touch.source,
@@ -176,12 +185,7 @@ class _Planner:
             _text(content("topic")),
             _text(content("search_terms")),
             _text(content("content_id")),
-            _text(commerce("order_namespace")),
-            _text(commerce("order_id")),
-            _number(commerce("value")),
-            _text(commerce("currency")),
-            _text(commerce("return_reason")),
-            _text(commerce("promotion")),
+            *(_commerce(touch.commerce) if touch.commerce else _NO_COMMERCE),
             [(n.sku, n.product_family, n.brand, _number(n.quantity), _number(n.value)) for n in touch.lines],
             campaign("campaign_id", ""),
             campaign("name", ""),

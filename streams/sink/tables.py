@@ -1,5 +1,6 @@
 """The tables: which columns their rows fill, and what there is to write into them."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -76,6 +77,6 @@ class Block:
 class Plan:
     """What to insert, per table, what cannot be read, and which links are erased."""
 
-    blocks: dict[str, Block] = field(default_factory=dict)
+    blocks: defaultdict[str, Block] = field(default_factory=lambda: defaultdict(Block))
     refused: list[Refused] = field(default_factory=list)
     tombstones: list[int] = field(default_factory=list)  # keys of links: rows before these records are gone
