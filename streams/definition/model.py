@@ -20,6 +20,7 @@ NO_ROLE = "none"
 FOR_EVER = "for ever"  # how a file says that a fact does not expire
 NAME = r"^[a-z][a-z0-9_]*$"  # it stands in ids and columns
 CURRENCY = r"^[A-Z]{3}$"
+MOST = 36_500  # days: a century
 
 
 def _one_of(names: str) -> Meta:
@@ -37,8 +38,8 @@ RoleOrNone = Annotated[str, _one_of("role or none")]
 Pattern = Annotated[str, _one_of("pattern")]
 Currency = Annotated[str, Meta(pattern=CURRENCY)]
 Zone = Annotated[str, _one_of("zone")]
-Count = Annotated[int, Meta(ge=1)]
-Days = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1, le=MOST)]
+Days = Annotated[int, Meta(ge=0, le=MOST)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
