@@ -18,6 +18,7 @@ from streams.definition.model import (
     CURRENCY,
     FOR_EVER,
     GROUPS,
+    MOST,
     NAME,
     NO_ROLE,
     ROLES,
@@ -141,8 +142,9 @@ class _Check:
             case inspect.BoolType():
                 self._is(told, bool, "true or false", path)
             case inspect.IntType():
-                if not isinstance(told, int) or isinstance(told, bool) or told < (kind.ge or 0):
-                    self._say(path, f"is {shown(told)}; it must be a whole number of at least {kind.ge}")
+                low, high = kind.ge or 0, kind.le or MOST
+                if not isinstance(told, int) or isinstance(told, bool) or not low <= told <= high:
+                    self._say(path, f"is {shown(told)}; it must be a whole number from {low} to {high}")
             case inspect.FloatType():
                 if not _fits(kind, told):
                     above = f"above {kind.gt:g}" if kind.gt is not None else f"of at least {kind.ge or 0:g}"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from streams.definition.check import Problem
 from streams.definition.model import Clause, Definition
 
@@ -35,6 +37,10 @@ def nonsense(definition: Definition) -> Iterator[Problem]:
     for t, rule in enumerate(definition.topics):
         if not (rule.url or rule.title or rule.search or rule.inspiration):
             yield Problem(("topics", t), "fits nothing; give it url, title or search, or inspiration = true")
+    try:
+        msgspec.msgpack.encode(definition.segments)
+    except OverflowError:
+        yield Problem(("segments",), "has a number of more than 64 bits")
     silence = definition.silence
     if silence.silent >= silence.quiet:
         text = f"is {silence.silent:g}; it must be below silence.quiet, which is {silence.quiet:g}"

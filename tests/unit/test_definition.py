@@ -207,7 +207,7 @@ VALUES = """
 jurney = {}                                #! jurney is not known; do you mean journey?
 [journey]
 gap = 5                                    #! journey.gap is not known; do you mean gap_days?
-gap_days = -1                              #! journey.gap_days is -1; it must be a whole number of at least 1
+gap_days = -1                              #! journey.gap_days must be a whole number from 1 to 36500
 no_life = "email_opened"                   #! journey.no_life is 'email_opened'; it must be a list
 orders = [
     "order_placed",
@@ -218,6 +218,8 @@ after_sales = ["identified"]               #! journey.after_sales[1] which is no
 [score]
 most_a_day = 0                             #! score.most_a_day is 0; it must be a number above 0
 half_life_days = 7.5                       #! score.half_life_days is 7.5; it must be a whole number
+[silence]
+horizon_days = 36501                       #! silence.horizon_days is 36501; it must be a whole number from 1
 [score.points]
 page_veiwed = 2                            #! score.points.page_veiwed do you mean page_viewed?
 page_viewed = -2                           #! score.points.page_viewed a number of at least 0
@@ -239,7 +241,7 @@ titles = 1                                 #! roles.confidence.titles no source 
 [handoff]
 stage = "evalation"                        #! handoff.stage which is no stage; do you mean evaluation?
 legitimate = ["mail"]                      #! handoff.legitimate[1] is 'mail'; do you mean email?
-feedback_days = -7                         #! handoff.feedback_days a whole number of at least 0
+feedback_days = -7                         #! handoff.feedback_days a whole number from 0 to 36500
 [zones]
 acme = "Mars/Olympus"                      #! zones.acme which is no time zone; write e.g. Europe/Amsterdam
 other = "../etc"                           #! zones.other which is no time zone
@@ -251,7 +253,7 @@ USD = 0                                    #! orders.rates.USD is 0; it must be 
 [facts.contact]
 age = 5                                    #! facts.contact.age is 5; it must be a table
 [facts.contact.job_title]
-shelf_days = 0                             #! facts.contact.job_title.shelf_days at least 1, or "for ever"
+shelf_days = 0                             #! facts.contact.job_title.shelf_days to 36500, or "for ever"
 questin = "?"                              #! facts.contact.job_title.questin do you mean question?
 entity = "account"                         #! facts.contact.job_title.entity is not known
 stages = ["lead"]                          #! facts.contact.job_title.stages[1] which is no stage
@@ -274,7 +276,7 @@ to = "boss"                                #! actions[1].to which is no addresse
 channels = ["mail"]                        #! actions[1].channels[1] which is no channel; do you mean email?
 statuses = ["away"]                        #! actions[1].statuses[1] which is no status
 message = "m"
-within_days = -1                           #! actions[1].within_days a whole number of at least 0
+within_days = -1                           #! actions[1].within_days a whole number from 0 to 36500
 why = "w"
 """
 
@@ -319,6 +321,8 @@ types = ["orders"]
 [[moments]]                                #! moments[2].types is missing; give it types, or inspiration
 name = "other"
 meaning = "m"
+[segments]                                 #! segments has a number of more than 64 bits
+a = { b = [18446744073709551616] }
 [[topics]]                                 #! topics[1] fits nothing; give it url, title or search
 topic = "b"
 """
