@@ -362,6 +362,7 @@ class Erasures:
             kept = erasure(weak)
             if kept.periods != periods:
                 kept.periods = periods
+                weak.accounts = {}  # what touches still name is stated again
                 self._table.changed.add(weak.identifier)
                 self._table.published.add(weak.identifier)
         return hidden

@@ -149,6 +149,12 @@ def is_erased(row: Row, at: int) -> bool:
     return row.erasure is not None and row.erasure.grave(at) is not None
 
 
+def is_gone(row: Row, at: int) -> bool:
+    """Whether touches of the identifier at that time are erased: its own, or as an erased person's device."""
+    periods = row.erasure.erased() if row.erasure is not None else []
+    return any((since is None or since <= at) and at < until for since, until in periods)
+
+
 def erasure(row: Row) -> Erasure:
     """What the row keeps of erasures, to be added to."""
     if row.erasure is None:

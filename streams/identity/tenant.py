@@ -43,6 +43,7 @@ from streams.identity.rows import (
     add_word,
     asserted,
     is_erased,
+    is_gone,
     is_known,
     said_first,
     weak_kind,
@@ -125,7 +126,7 @@ class Tenant:
         """Touches of the identifier name the account key."""
         self._table.mention(said.account, said.at)
         row = self._table.mention(said.identifier, said.at)
-        if not is_erased(row, said.at) and add_named(row, said.account):
+        if not is_gone(row, said.at) and add_named(row, said.account):
             self._table.index.add(said.account, said.identifier)
             self._table.settle(said.identifier)  # a weak one has a map row from now on
             self._naming.add(said.identifier)

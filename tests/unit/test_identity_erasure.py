@@ -348,6 +348,17 @@ def test_devices_are_nobodys_while_they_were_the_erased_persons() -> None:
         assert found.row(COOKIE).erased == [Period(rfc3339(day(3)), rfc3339(day(6)))]
 
 
+def test_accounts_that_only_erased_touches_of_a_device_named_are_forgotten() -> None:
+    said: list[Statement] = [
+        owns(COOKIE, BOB, 1),
+        owns(COOKIE, JANE, 3),
+        Named("t", COOKIE, "domain:secret.nl", day(4)),
+    ]
+    for order in permutations((*said, erase(JANE, at=10))):
+        found = Map(*order, Named("t", COOKIE, "domain:acme.nl", day(2)))  # what is left is stated again
+        assert list(found.row(COOKIE).accounts) == ["domain:acme.nl"]
+
+
 def test_a_span_is_erased_up_to_the_time_of_the_request_only() -> None:
     found = Map(owns(COOKIE, JANE, 3), owns(COOKIE, BOB, 30), erase(JANE, at=10))
     assert found.row(COOKIE).erased == [Period(rfc3339(day(3 - 90)), rfc3339(day(10) + 1))]
@@ -552,7 +563,7 @@ def test_a_device_that_only_the_erased_had_has_no_name() -> None:
 def test_a_device_keeps_its_name_for_whoever_else_has_it() -> None:
     found = Map(seen(BOB, 1), owns(COOKIE, JANE, 2), owns(COOKIE, BOB, 3), erase(JANE, at=5))
     assert found.row(COOKIE).identifier == COOKIE
-    named = Map(owns(COOKIE, JANE, 2), Named("t", COOKIE, "account_id:7", day(3)), erase(JANE, at=5))
+    named = Map(owns(COOKIE, JANE, 2), erase(JANE, at=5), Named("t", COOKIE, "account_id:7", day(6)))
     assert named.row(COOKIE).identifier == COOKIE
 
 
