@@ -230,27 +230,26 @@ class Tenant:
         firms = [(self.contact[s], at) for s, at in self.seen.items() if s in self.contact and domain_of(s)]
         if len(links) > len(set(links)) or len(firms) > len(set(firms)):
             return True
-        return any(
-            len(
-                {strong if erased else self.contact[strong] for _, strong, erased in self.assertions_of(weak)}
-            )
-            > 3
-            for weak in {weak for e in self.events for weak in e.weak}
-        )
+        return any(self.shared(weak) for weak in {weak for e in self.events for weak in e.weak})
+
+    def shared(self, weak: str) -> bool:
+        """Whether more than three contacts were seen on a device: then it is not told here whose it was."""
+        told = self.assertions_of(weak)
+        return len({strong if erased else self.contact[strong] for _, strong, erased in told}) > 3
 
     # ---- touches
 
     def erased(self, event: Said) -> bool:
-        """Whether a touch is gone, and refused when it comes again."""
+        """Whether a touch is gone, and refused when it comes again, as far as is told here."""
         if not self.alive(event.fragment, event.at):
             return True
-        if event.strong or not event.weak:
+        if event.strong or not event.weak or self.shared(event.fragment):
             return False
         owner = self.owner(event.fragment, event.at)
         return owner is not None and owner[1] and not self.alive(owner[0], event.at)
 
     def lost(self, event: Said) -> bool:
-        """Whether a touch that is not erased may have been, until it was told who had the device then."""
+        """Whether a touch may be erased, or have been until it was told whose the device was then."""
         if event.strong or not event.weak or self.erased(event):
             return False
         pairs = [(s, e.weak) for e in self.events for s in e.strong]
