@@ -116,7 +116,7 @@ class Member(msgspec.Struct, gc=False):
     reach: str = ""  # why, or why not, in words
     status: str = "unknown"  # active, quiet, silent, unknown
     p_active: float | None = None  # when the status began: probability of a touch in the next 30 days
-    moments: list[str] = []  # types × topics of the last steps, the latest first
+    steps: list[str] = []  # the last ones in words, the latest first
 
 
 class StageEntered(msgspec.Struct, gc=False):
@@ -184,16 +184,16 @@ class HandoffRow(msgspec.Struct, gc=False):
     reasons: list[str]  # in words
     call_first: CallFirst
     status: str  # open, accepted, working, won, lost, rejected, recycled, expired, withdrawn
-    outcome: str  # the last valid one; empty: none yet
-    outcome_reason: str
-    outcome_code: str
-    outcome_at: str | None
-    outcome_by: str
-    responded_at: str | None  # the first outcome
-    value: str  # a decimal; empty: none told
-    currency: str
-    feedback_due: str
-    caused_by: list[str]
+    outcome: str = ""  # the last valid one; empty: none yet
+    outcome_reason: str = ""
+    outcome_code: str = ""
+    outcome_at: str | None = None
+    outcome_by: str = ""
+    responded_at: str | None = None  # the first outcome
+    value: str = ""  # a decimal; empty: none told
+    currency: str = ""
+    feedback_due: str | None = None
+    caused_by: list[str] = []
 
 
 class OrderRow(msgspec.Struct, gc=False):
@@ -343,7 +343,7 @@ def cloud_events(output: Output, step: str, schema: str) -> Headers:
     )
 
 
-def headers(event: JourneyEvent | AccountProfile) -> Headers:
+def headers(output: Output) -> Headers:
     """The Kafka headers of an output of JOURNEYS."""
-    schema = "account-profile" if isinstance(event, AccountProfile) else "journey-event"
-    return cloud_events(event, "journeys", schema)
+    schema = {"JourneyEvent": "journey-event", "AccountProfile": "account-profile"}
+    return cloud_events(output, "journeys", schema.get(type(output).__name__, "lead-handoff"))

@@ -1,7 +1,5 @@
 """Hand-offs to sales on `lead-handoffs` (JSON): who is ready for a conversation, why, and whom to call."""
 
-from typing import Any
-
 import msgspec
 
 from schemas.events import SCHEMA_VERSION, CallFirst
@@ -20,7 +18,7 @@ class Reason(msgspec.Struct):
 class HandoffMember(msgspec.Struct):
     """A member of the buying group."""
 
-    contact: str
+    contact: str  # contact id
     name: str
     job_title: str
     roles: list[str]
@@ -71,25 +69,23 @@ class LeadHandoff(msgspec.Struct):
     attempt: int
     status: str  # of STATES
     account: HandoffAccount
-    stage: str
-    score: float
-    reasons: list[Reason]
-    call_first: CallFirst
-    members: list[HandoffMember]
-    contact_points: list[str]
-    roles_missing: list[str]
-    interests: list[str]
-    orders: int
-    revenue: str
-    currency: str
-    earlier_handoffs: list[Earlier]
-    next_step: str
-    assigned_to: str
-    feedback_due: str
+    feedback_due: str | None
     definition_version: str
+    stage: str = ""
+    score: float = 0.0  # engagement when it was made
+    reasons: list[Reason] = []
+    call_first: CallFirst | None = None
+    members: list[HandoffMember] = []  # the most engaged first
+    contact_points: list[str] = []  # role mailboxes
+    roles_missing: list[str] = []
+    interests: list[str] = []  # topics
+    orders: int = 0
+    revenue: str = "0"
+    currency: str = ""
+    earlier_handoffs: list[Earlier] = []
+    next_step: str = ""
+    assigned_to: str = ""
     caused_by: list[str] = []
     corrects: str | None = None
     retracted: bool = False
     schema_version: int = SCHEMA_VERSION
-    silent_days: int | None = None  # the longest silence before it, where the account came back
-    details: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""An account as its fragments tell it: members, facts and journeys, derived from the latest snapshots.
+"""An account as its latest snapshots tell it: members, facts about the firm, journeys, hand-offs.
 
 Rules that are decided here:
 
@@ -8,29 +8,56 @@ Rules that are decided here:
   whose touches all name the account themselves proves a visit, not an employment: it counts for the periods
   only where there is nothing else. Weak identifiers tell who owned a device when, never of employment;
 - facts about the firm on a person's fragment count only when they were told while that fragment was here;
-- a purpose of consent is refused when the latest word of any fragment of the contact is a refusal, else given
-  when one of them gave it; a device's word is that of who owned it when it was said;
+- what only outcomes and commands name is no account;
 - the name is the best told of the firm, one typed by a person included, also where no account key is known;
   else, of an account without a key, that of its first member that has one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import msgspec
-
-from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Fact, Part, Snapshot, kind_of
-from streams.definition.model import Definition
+from schemas.internal import (
+    ACCOUNT_KINDS,
+    ISSUED_KINDS,
+    STRONG_KINDS,
+    WEAK_KINDS,
+    Command,
+    Fact,
+    Outcome,
+    Part,
+    Snapshot,
+    kind_of,
+)
+from schemas.times import day_in
+from streams.definition import Definition
+from streams.journeys import group
+from streams.journeys.contacts import EVER, Contact, best_fact, gather, holds
+from streams.journeys.engagement import Meter, Score, score
+from streams.journeys.group import Group
+from streams.journeys.handoffs import Desk
+from streams.journeys.roles import told_during
 from streams.journeys.stages import Touched, rules
-from streams.journeys.walk import EVER, Person, Spell, Walked, walk
+from streams.journeys.walk import Person, Spell, Walk, Walked
 
-_STRENGTH = {kind: i for i, kind in enumerate((*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS))}
-_json = msgspec.json.Encoder(order="sorted").encode
-
-_PURPOSES = tuple((f"consent.{purpose}", purpose) for purpose in ("email", "phone", "profiling"))
+_STRENGTH = {kind: i for i, kind in enumerate((*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS, *ISSUED_KINDS))}
+_FIRM = "organisation."
 
 Period = tuple[int, int]  # since, until (ms); -EVER, EVER where open
 Move = tuple[int, str]  # when (ms), from which account
+
+
+class Given(NamedTuple):
+    """What an account is derived with, beside its snapshots."""
+
+    definition: Definition
+    tenant: str = ""
+    account: str = ""  # its id
+    clock: int = 0  # T, ms
+
+    @property
+    def day_of(self) -> Callable[[int], int]:
+        """From ms to the number of the day in the tenant's time zone."""
+        return day_in(self.definition.zones.get(self.tenant, "UTC"))
 
 
 class Account(NamedTuple):
@@ -40,39 +67,75 @@ class Account(NamedTuple):
     organisation: bool  # else it is one person without a firm
     name: str
     keys: list[str]  # kind:value, sorted
-    facts: dict[str, Any]  # about the firm, the best of each attribute
+    facts: dict[str, Fact]  # about the firm, the best of each attribute
     dense: bool
     spells: list[Spell]  # by first appearance; one per contact and period
-    names: dict[str, str]  # contact -> name
-    identifiers: dict[str, list[str]]  # contact -> its strong identifiers
+    contacts: dict[str, Contact]
     anew: dict[str, int]  # strong identifier -> since when (ms) it tells anything: all before is erased
-    consent: dict[str, dict[str, bool]]  # contact -> purpose -> given or refused
     moves: dict[str, list[Move]]  # contact -> when it came from another firm
+    touches: list[Touched]  # by any actor, in event time
     walked: Walked
-    definition: str  # version of the definition that it follows
+    desk: Desk  # its hand-offs
+    group: Group  # roles, rhythms, what is shared
+    score: Score
+    commands: list[Command]  # in event time
+    mailboxes: list[str]
+
+    def name_of(self, contact: str) -> str:
+        """The contact's name; empty: none is known."""
+        known = self.contacts.get(contact)
+        return known.name if known else ""
+
+    def title_of(self, contact: str, spell: Spell | None = None) -> str:
+        """The job title told in a period, by default the last one; empty: none."""
+        known = self.contacts.get(contact)
+        period = spell or next((s for s in reversed(self.spells) if s.contact == contact), None)
+        if known is None or period is None:
+            return ""
+        told = told_during(known.history.get("job_title", ()), period.since, period.until)
+        return _text(best_fact(told).value) if told else ""
+
+    def identifiers(self, contact: str) -> list[str]:
+        """The contact's strong identifiers."""
+        known = self.contacts.get(contact)
+        return known.identifiers if known else []
 
     def allowed(self, contact: str) -> list[str]:
         """The identifiers of the contact that events may carry: no address of one who refuses mail."""
-        known = self.identifiers.get(contact, [])
-        if self.consent.get(contact, {}).get("email", True):
-            return known
-        return [identifier for identifier in known if kind_of(identifier) != "email"]
+        known = self.contacts.get(contact)
+        if known is None or known.consent.get("email", True):
+            return known.identifiers if known else []
+        return [identifier for identifier in known.identifiers if kind_of(identifier) != "email"]
 
 
-def derive(snapshots: Iterable[Snapshot], definition: Definition) -> Account:
+def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
     """The account of these snapshots, the latest of each fragment; withdrawn ones count for nothing."""
+    definition = given.definition
     there = [s for s in snapshots if not s.withdrawn]
     there.sort(key=lambda s: (_STRENGTH.get(kind_of(s.identifier), len(_STRENGTH)), s.identifier))
-    keys = sorted(s.identifier for s in there if kind_of(s.identifier) in ACCOUNT_KINDS)
+    keys = sorted(s.identifier for s in there if kind_of(s.identifier) in ACCOUNT_KINDS and not s.named)
     people, moves = _people(there)
-    walked = walk(_touches(there), people, rules(definition))
-    names, identifiers, consent = _contacts(there)
+    contacts = gather(there)
+    touches = _touches(there)
+    outcomes, commands = _said(there)
+    day_of = given.day_of
+    known = group.Known(definition, contacts, people, touches, commands, day_of)
+    counted = known.counted(touches)
+    desk = Desk(
+        definition.handoff,
+        given.account,
+        lambda: Meter(definition.score, known.weights, day_of),
+        known.anybody,
+        known.refusing,
+    )
+    closing = [command for command in commands if command.command == "close_journey"]
+    walked = Walk(people, rules(definition), desk, [*outcomes, *closing]).over(touches, given.clock)
     firm = _firm(there)
     spells = [spell for person in people.values() for spell in person.spells if not spell.phantom]
     spells.sort(key=_appearance)
-    name = _text(firm.get("name"))
+    name = _text(firm["name"].value) if "name" in firm else ""
     if not name and not keys:
-        name = next((names[spell.contact] for spell in spells if spell.contact in names), "")
+        name = next((n for spell in spells if (n := contacts[spell.contact].name)), "")
     return Account(
         gone=not (people or walked.touches or firm or any(kind_of(key) != "domain" for key in keys)),
         organisation=bool(keys),
@@ -81,25 +144,27 @@ def derive(snapshots: Iterable[Snapshot], definition: Definition) -> Account:
         facts=firm,
         dense=any(s.dense for s in there),
         spells=spells,
-        names=names,
-        identifiers=identifiers,
+        contacts=contacts,
         anew={s.identifier: s.anew for s in there if s.anew and kind_of(s.identifier) in STRONG_KINDS},
-        consent=consent,
         moves=moves,
+        touches=touches,
         walked=walked,
-        definition=definition.version,
+        desk=desk,
+        group=group.found(definition, known, walked, counted, given.clock, day_of),
+        score=score(definition.score, counted, known.weights, day_of),
+        commands=commands,
+        mailboxes=sorted({box for s in there for box in s.mailboxes}),
     )
 
 
-def best(facts: Sequence[Fact]) -> Any:
-    """The value of the fact that is used: lowest rank, then latest, then smallest as JSON. None: no facts.
-
-    >>> best([Fact(3, 20, "web", "Acme"), Fact(1, 10, "crm", "Acme B.V.")])
-    'Acme B.V.'
-    """
-    if len(facts) == 1:
-        return facts[0].value
-    return min(facts, key=lambda f: (f.rank, -f.at, _json(f.value))).value if facts else None
+def _said(snapshots: list[Snapshot]) -> tuple[list[Outcome], list[Command]]:
+    """Outcomes and commands, each event once, in event time."""
+    outcomes = {said.event_id: said for snapshot in snapshots for said in snapshot.outcomes}
+    commands = {said.event_id: said for snapshot in snapshots for said in snapshot.commands}
+    return (
+        sorted(outcomes.values(), key=lambda said: (said.at, said.event_id)),
+        sorted(commands.values(), key=lambda said: (said.at, said.event_id)),
+    )
 
 
 def _touches(snapshots: list[Snapshot]) -> list[Touched]:
@@ -163,43 +228,7 @@ def _union(periods: Iterable[Period]) -> list[Period]:
     return joined
 
 
-_Contacts = tuple[dict[str, str], dict[str, list[str]], dict[str, dict[str, bool]]]
-
-
-def _contacts(snapshots: list[Snapshot]) -> _Contacts:
-    """Name, strong identifiers and consent per contact. What a device tells goes to who owned it then."""
-    told: dict[str, list[Fact]] = {}
-    identifiers: dict[str, list[str]] = {}
-    consent: dict[str, dict[str, bool]] = {}
-    for snapshot in snapshots:
-        kind = kind_of(snapshot.identifier)
-        if kind in ACCOUNT_KINDS:
-            continue
-        strong = kind in STRONG_KINDS
-        contacts = {part.contact for part in snapshot.parts if part.contact}
-        for contact in contacts if strong else ():
-            identifiers.setdefault(contact, []).append(snapshot.identifier)
-        facts = snapshot.facts
-        if not facts:
-            continue
-        if (fact := facts.get("name")) is not None:
-            for contact in contacts if strong else _owners(snapshot, fact):
-                told.setdefault(contact, []).append(fact)
-        for attribute, purpose in _PURPOSES:
-            if (fact := facts.get(attribute)) is None:
-                continue
-            for contact in contacts if strong else _owners(snapshot, fact):
-                given = consent.setdefault(contact, {})
-                given[purpose] = given.get(purpose, True) and fact.value is True
-    names = {c: name for c, facts in told.items() if (name := _text(best(facts)))}
-    return names, identifiers, consent
-
-
-def _owners(snapshot: Snapshot, fact: Fact) -> set[str]:
-    return {part.contact for part in snapshot.parts if part.contact and _holds(part, fact)}
-
-
-def _firm(snapshots: list[Snapshot]) -> dict[str, Any]:
+def _firm(snapshots: list[Snapshot]) -> dict[str, Fact]:
     told: dict[str, list[Fact]] = {}
     for snapshot in snapshots:
         if not snapshot.facts:
@@ -209,14 +238,9 @@ def _firm(snapshots: list[Snapshot]) -> dict[str, Any]:
                 told.setdefault(attribute, []).append(fact)
             continue
         for attribute, fact in snapshot.facts.items():
-            if attribute.startswith("organisation.") and any(_holds(part, fact) for part in snapshot.parts):
-                told.setdefault(attribute.removeprefix("organisation."), []).append(fact)
-    return {attribute: best(facts) for attribute, facts in told.items()}
-
-
-def _holds(part: Part, fact: Fact) -> bool:
-    since, until = _period(part)
-    return since <= fact.at < until
+            if attribute.startswith(_FIRM) and any(holds(part, fact.at) for part in snapshot.parts):
+                told.setdefault(attribute.removeprefix(_FIRM), []).append(fact)
+    return {attribute: best_fact(facts) for attribute, facts in told.items()}
 
 
 def _appearance(spell: Spell) -> tuple[int, str, int]:

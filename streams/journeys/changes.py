@@ -63,8 +63,8 @@ def heard(before: Ledger, handed: Ledger) -> bool:
 def _contacts(told: Contacts, account: Account, at: int) -> list[Holding]:
     """The merges and splits of the contacts that were told of with these identifiers."""
     holders: dict[str, set[str]] = {}
-    for contact, identifiers in account.identifiers.items():
-        for identifier in identifiers:
+    for contact, known in account.contacts.items():
+        for identifier in known.identifiers:
             holders.setdefault(identifier, set()).add(contact)
     here = {spell.contact for spell in account.spells}
     return [change for contact in sorted(told) for change in _contact(contact, told, holders, here, at)]

@@ -1,8 +1,6 @@
 """What the fragments of an account tell of its contacts: names, identifiers, consent, titles.
 
 What a strong fragment tells is about its contact; what a device tells, about who owned it when it was said.
-A fact that counts per employment (a job title) is that of the latest time within the contact's periods here,
-of higher rank first; where none was told while here, the last one before the end counts.
 """
 
 from collections.abc import Iterable
@@ -12,7 +10,6 @@ import msgspec
 
 from schemas.internal import (
     ACCOUNT_KINDS,
-    PER_EMPLOYMENT,
     STRONG_KINDS,
     Fact,
     Part,
@@ -34,7 +31,7 @@ Words = dict[str, list[Word]]  # purpose -> ascending
 class Contact:
     """One contact, as this account's fragments know it."""
 
-    __slots__ = ("consent", "facts", "history", "identifiers", "phones", "words")
+    __slots__ = ("bounces", "consent", "facts", "history", "identifiers", "phones", "words")
 
     def __init__(self) -> None:
         self.identifiers: list[str] = []  # strong ones
@@ -42,7 +39,8 @@ class Contact:
         self.consent: dict[str, bool] = {}  # purpose -> given; one identifier that refuses is a refusal
         self.words: dict[str, Words] = {}  # identifier -> what was said on it
         self.facts: dict[str, list[Fact]] = {}  # attribute -> the best of each fragment
-        self.history: dict[str, list[Fact]] = {}  # per employment: what was told while here, or before
+        self.history: dict[str, list[Fact]] = {}  # per employment: all that was told
+        self.bounces: dict[str, list[int]] = {}  # identifier of the fragment -> when mail bounced, ms
 
     @property
     def name(self) -> str:
@@ -69,18 +67,6 @@ def gather(there: Iterable[Snapshot]) -> dict[str, Contact]:
             _known_by(found[contact], snapshot, contact)
         _facts(found, snapshot, owners)
     return found
-
-
-def told_here(known: Contact, attribute: str) -> Fact | None:
-    """The fact of an attribute of `PER_EMPLOYMENT` that counts here.
-
-    >>> known = Contact()
-    >>> known.history["job_title"] = [Fact(1, 5, "crm", "planner"), Fact(3, 9, "web", "COO")]
-    >>> told_here(known, "job_title").value
-    'planner'
-    """
-    facts = known.history.get(attribute) if attribute in PER_EMPLOYMENT else known.facts.get(attribute)
-    return best_fact(facts) if facts else None
 
 
 def best_fact(facts: Iterable[Fact]) -> Fact:
@@ -111,8 +97,14 @@ def _known_by(known: Contact, snapshot: Snapshot, contact: str) -> None:
         known.phones.append(snapshot.identifier)
     if snapshot.words:
         _take_words(known, snapshot, contact, strong=kind in STRONG_KINDS)
+    mine = [part for part in snapshot.parts if part.contact == contact]
     for attribute, told in snapshot.history.items():
-        known.history.setdefault(attribute, []).extend(_while_here(snapshot, contact, told))
+        known.history.setdefault(attribute, []).extend(
+            fact for fact in told if kind in STRONG_KINDS or any(holds(part, fact.at) for part in mine)
+        )
+    bounced = [t.at for part in mine for t in part.touches if t.type == "email_bounced"]
+    if bounced:
+        known.bounces[snapshot.identifier] = sorted(bounced)
 
 
 def _facts(found: dict[str, Contact], snapshot: Snapshot, owners: set[str]) -> None:
@@ -142,13 +134,3 @@ def _take_words(known: Contact, snapshot: Snapshot, contact: str, *, strong: boo
     }
     if any(said.values()):
         known.words[snapshot.identifier] = {purpose: words for purpose, words in said.items() if words}
-
-
-def _while_here(snapshot: Snapshot, contact: str, told: list[Fact]) -> list[Fact]:
-    mine = [part for part in snapshot.parts if part.contact == contact]
-    here = [fact for fact in told if any(holds(part, fact.at) for part in mine)]
-    if here or kind_of(snapshot.identifier) not in STRONG_KINDS:
-        return here
-    end = max(EVER if part.until is None else part.until for part in mine)
-    before = [fact for fact in told if fact.at < end]
-    return [max(before, key=lambda fact: (fact.at, -fact.rank, _json(fact.value)))] if before else []

@@ -8,32 +8,49 @@ and tells only what is different, or becomes of it.
 """
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.events import AccountRef, ContactRef, JourneyEvent
 from schemas.internal import kind_of
-from schemas.times import rfc3339
 from streams.core import Version
-from streams.journeys.account import Account
-from streams.journeys.walk import EVER, Journey
-from streams.session import unpack_version
+from streams.journeys.account import Account, Given
 
 JOURNEY, JOURNEY_END, STAGE, MOMENT = "journey", "journey_end", "stage", "moment"
 MEMBER, MEMBER_END, CHAMPION = "member", "member_end", "champion"
+ROLE, CROSSING, SILENCE = "role", "crossing", "silence"
+HANDOFF, FEEDBACK = "handoff", "feedback"
 CONTACT_CHANGE, ACCOUNT_CHANGE = "contact_change", "account_change"
 CHANGES = (ACCOUNT_CHANGE, CONTACT_CHANGE)  # told once and for all: they say how to read what was told before
-_NUMBERED = (JOURNEY, JOURNEY_END, STAGE, MOMENT)  # their keys begin with the number of the journey
-_ORDER = {
-    kind: i
-    for i, kind in enumerate((*CHANGES, JOURNEY_END, JOURNEY, MEMBER, CHAMPION, STAGE, MOMENT, MEMBER_END))
+# Their keys begin with the number of the journey.
+NUMBERED = (JOURNEY, JOURNEY_END, STAGE, MOMENT, CROSSING, HANDOFF, FEEDBACK)
+# What a thing is called that does not hold any more, or not as it was told.
+_CORRECTED = {STAGE: "stage_corrected", HANDOFF: "handoff_updated"}
+_TAKEN_BACK = {
+    STAGE: "stage_corrected",
+    ROLE: "role_lost",
+    SILENCE: "silence_corrected",
+    HANDOFF: "handoff_withdrawn",
 }
+_KINDS = (
+    *CHANGES,
+    JOURNEY_END,
+    JOURNEY,
+    MEMBER,
+    CHAMPION,
+    ROLE,
+    STAGE,
+    MOMENT,
+    CROSSING,
+    SILENCE,
+    HANDOFF,
+    FEEDBACK,
+    MEMBER_END,
+)
+_ORDER = {kind: i for i, kind in enumerate(_KINDS)}  # of events of one time
 
 _pack = msgspec.msgpack.Encoder().encode
-_time = lru_cache(maxsize=65_536)(rfc3339)  # several events of one time, and one wall time for all of a batch
 
 
 class Holding(NamedTuple):
@@ -80,6 +97,9 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
     taken: bool = False  # told by an account that became part of this one, which sends it again itself
     given: bool = False  # counts for the account that this one became part of
     erased: bool = False  # lost what was erased of it: to be told anew, or taken back
+    roles: list[str] = []  # of the contact, then
+    reachable: bool | None = None  # the contact, else anybody of the account, then
+    silent: bool = False  # it holds by a changed definition: never sent
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -97,60 +117,16 @@ def identity(*parts: object) -> str:
     return blake2b(_pack(parts), digest_size=16).hexdigest()
 
 
-def ref(account_id: str, account: Account) -> Ref:
+def ref(account: Account, given: Given) -> Ref:
     """How events made now name the account."""
     journeys = account.walked.journeys
-    stages = journeys[-1].stages if journeys else []
     return Ref(
         name=account.name,
         keys=account.keys,
-        stage=stages[-1][0] if stages else "",
-        journey_id=f"{account_id}.{len(journeys)}" if journeys else "",
-        definition=account.definition,
+        stage=journeys[-1].stage if journeys else "",
+        journey_id=f"{given.account}.{len(journeys)}" if journeys else "",
+        definition=given.definition.version,
     )
-
-
-def holdings(account: Account, clock: int) -> list[Holding]:
-    """All that now holds of the account; `clock` is T in ms: a journey whose gap it has passed is closed."""
-    held: list[Holding] = []
-    journeys = account.walked.journeys
-    for number, journey in enumerate(journeys, 1):
-        held += _journey(str(number), journey, closed=number < len(journeys) or clock > journey.closes_at)
-    periods: dict[str, int] = {}
-    for spell in sorted(account.spells, key=lambda s: (s.contact, s.since)):
-        periods[spell.contact] = number = periods.get(spell.contact, 0) + 1
-        if (appeared := spell.appeared) is None:
-            continue
-        key = f"{spell.contact}/{number}"
-        joined = spell.since != -EVER  # an employment began; else the touches made the contact known
-        event_type = "contact_joined" if joined else "contact_identified"
-        first = None if joined else spell.first
-        cause, source = (first.event_id, first.source) if first else ("", "")
-        held.append(Holding(MEMBER, key, event_type, appeared, cause, spell.contact, source))
-        if spell.until != EVER:
-            held.append(Holding(MEMBER_END, key, "contact_left", spell.until, "", spell.contact))
-        moves = [
-            move for move in account.moves.get(spell.contact, ()) if spell.since <= move[0] < spell.until
-        ]
-        if moves:
-            at, origin = min(moves)
-            told = {"from_account": origin}
-            held.append(Holding(CHAMPION, key, "champion_moved", at, "", spell.contact, details=told))
-    return held
-
-
-def _journey(number: str, journey: Journey, *, closed: bool) -> Iterable[Holding]:
-    at, source, event_id, _, _ = journey.opened
-    yield Holding(JOURNEY, number, "journey_opened", at, event_id, "", source)
-    for stage, (at, source, event_id, _, _) in journey.stages:
-        yield Holding(STAGE, f"{number}/{stage}", "stage_entered", at, event_id, "", source)
-    for moment, (at, source, event_id, contact, _) in journey.crucial:
-        yield Holding(MOMENT, f"{number}/{moment}", "crucial_moment", at, event_id, contact, source)
-    if closed:
-        last = journey.last
-        yield Holding(
-            JOURNEY_END, number, "journey_closed", journey.closes_at, last.event_id, "", last.source
-        )
 
 
 class Making(NamedTuple):
@@ -160,6 +136,7 @@ class Making(NamedTuple):
     ref: Ref
     now: int  # wall time, ms
     standing: bool = True  # whether the account is more than a memory
+    silent: bool = False  # the definition has changed: what holds by it is no news
 
 
 def settle(
@@ -240,39 +217,6 @@ def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
     return _compact(msgspec.structs.replace(ours, refs=refs, said=list(said.values())))
 
 
-def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent:
-    """The public event; `version` is that of the ledger's row, which may be later than what was given."""
-    made = ledger.refs[said.ref]
-    number, _, item = said.key.partition("/")
-    about = f"{ledger.account}.{number}" if said.kind in _NUMBERED else ""
-    details: dict[str, Any] = {"journey_id": about} if about else dict(said.details or {})
-    if said.kind == JOURNEY_END:
-        details["closed_by"] = "gap"
-    elif said.kind in (STAGE, MOMENT):
-        details[said.kind] = item
-    if said.type == "stage_corrected":
-        details["was"] = _time(said.was) if said.was is not None else None
-        details["now"] = None if said.retracted else _time(said.at)
-    return JourneyEvent(
-        id=said.id,
-        type=said.type,
-        tenant=ledger.tenant,
-        subject=ledger.account,
-        kind=said.kind,
-        natural_key=said.key,
-        occurred_at=_time(said.at),
-        emitted_at=_time(said.emitted),
-        version=unpack_version(ledger.until if said.given else version),
-        account=AccountRef(ledger.account, made.keys, made.name, made.stage, about or made.journey_id),
-        definition_version=made.definition,
-        caused_by=[said.cause] if said.cause else [],
-        contact=ContactRef(said.contact, said.identifiers) if said.contact else None,
-        details=details,
-        corrects=said.corrects or None,
-        retracted=said.retracted,
-    )
-
-
 def _carried(into: str, handed: Iterable[Ledger], account: Account, here: int) -> dict[tuple[str, str], Said]:
     """What was told by who became part of this account, under the keys that it has here.
 
@@ -286,7 +230,7 @@ def _carried(into: str, handed: Iterable[Ledger], account: Account, here: int) -
             ours = {theirs: number for theirs, number in ours.items() if theirs == number}
         for said in sorted(ledger.said, key=_number):
             key = said.key
-            if said.kind in _NUMBERED:
+            if said.kind in NUMBERED:
                 number, slash, item = key.partition("/")
                 key = f"{ours[number]}{slash}{item}" if number in ours else ""
             if key and not said.retracted and said.kind not in CHANGES:
@@ -296,7 +240,7 @@ def _carried(into: str, handed: Iterable[Ledger], account: Account, here: int) -
 
 
 def _number(said: Said) -> int:
-    return int(said.key.partition("/")[0]) if said.kind in _NUMBERED else 0
+    return int(said.key.partition("/")[0]) if said.kind in NUMBERED else 0
 
 
 def _opposite(change: Holding) -> str:
@@ -327,9 +271,14 @@ def _still(said: Said, holding: Holding | Said) -> bool:
         and said.cause == holding.cause
         and said.source == holding.source
         and said.contact == holding.contact
-        and (said.kind == STAGE or said.type == holding.type)
-        and said.details == holding.details
+        and (said.kind in _CORRECTED or said.type == holding.type)
+        and _value(said.details) == _value(holding.details)
     )
+
+
+def _value(details: dict[str, Any] | None) -> Any:
+    """What counts of the details: of a hand-off what is worth a message of its own."""
+    return details["news"] if details and "news" in details else details
 
 
 def _until(change: Said | Holding) -> Any:
@@ -339,15 +288,18 @@ def _until(change: Said | Holding) -> Any:
 def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, here: int) -> Said:
     kind, key, event_type, at, cause, contact, source, details = holding
     corrects = former.id if former else ""
+    group = making.account.group
     return Said(
         kind=kind,
         key=key,
-        type="stage_corrected" if former and kind == STAGE else event_type,
+        type=_CORRECTED.get(kind, event_type) if former else event_type,
         at=at,
         cause=cause,
         contact=contact,
         identifiers=making.account.allowed(contact),
-        id=identity(ledger.tenant, ledger.account, kind, key, [at, cause, contact], corrects),
+        id=identity(
+            ledger.tenant, ledger.account, kind, key, [at, cause, contact, _value(details)], corrects
+        ),
         corrects=corrects,
         retracted=False,
         was=former.at if former and not (former.retracted or former.given) else None,
@@ -355,6 +307,9 @@ def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, 
         ref=here,
         source=source,
         details=details,
+        roles=[role.role for role in group.roles.get(contact, ())],
+        reachable=group.reachable(contact),
+        silent=making.silent,
     )
 
 
@@ -374,7 +329,7 @@ def _take_back(ledger: Ledger, former: Said, making: Making, here: int) -> Said:
 def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:
     return msgspec.structs.replace(
         former,
-        type="stage_corrected" if former.kind == STAGE else former.type,
+        type=_TAKEN_BACK.get(former.kind, former.type),
         id=identity(ledger.tenant, ledger.account, former.kind, former.key, None, former.id),
         corrects=former.id,
         retracted=True,

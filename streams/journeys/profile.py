@@ -1,18 +1,34 @@
 """An account's public profile: the row of `v_accounts` as it is now."""
 
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from schemas.events import AccountProfile, JourneyRow, Member, StageEntered
+from schemas.events import (
+    AccountProfile,
+    CallFirst,
+    CrossingRow,
+    HandoffRow,
+    JourneyRow,
+    Member,
+    RoleRow,
+    ScorePart,
+    SilenceRow,
+    StageEntered,
+)
 from schemas.internal import kind_of
-from schemas.times import DAY_MS, from_rfc3339, rfc3339
+from schemas.times import DAY_MS, day_text, from_rfc3339, rfc3339
 from streams.core import Version
-from streams.definition.model import Definition
-from streams.journeys.account import Account, derive
-from streams.journeys.ledger import STAGE, Ledger, identity
-from streams.journeys.walk import EVER, Spell
+from streams.definition import Definition
+from streams.journeys import handover
+from streams.journeys.account import Account, Given, derive
+from streams.journeys.contacts import EVER
+from streams.journeys.crossings import Crossing
+from streams.journeys.ledger import HANDOFF, STAGE, Ledger, identity
+from streams.journeys.silence import UNKNOWN
+from streams.journeys.walk import Spell
 from streams.session import unpack_version
 
 MOST_PEOPLE: Final = 10**9  # that an account can employ
@@ -22,19 +38,21 @@ _encode = msgspec.json.Encoder().encode
 _time = lru_cache(maxsize=65_536)(rfc3339)  # profiles repeat the same times at every change
 
 
-def content(ledger: Ledger, account: Account, clock: int) -> AccountProfile:
+def content(ledger: Ledger, account: Account, given: Given) -> AccountProfile:
     """The profile without what tells when it was published (`id`, `emitted_at`, `version`).
 
-    `ledger` is what is told of the account by now; `clock` is T in ms.
+    `ledger` is what is told of the account by now.
     """
-    account_id = ledger.account
-    walked = account.walked
-    stages = walked.journeys[-1].stages if walked.journeys else []
+    walked, group, score = account.walked, account.group, account.score
+    journey = walked.journeys[-1] if walked.journeys else None
+    stages = journey.stages if journey else []
+    facts = {attribute: fact.value for attribute, fact in account.facts.items()}
+    handoffs = handover.rows(account, given)
     return AccountProfile(
         id="",
         type="account_profile",
         tenant=ledger.tenant,
-        subject=account_id,
+        subject=ledger.account,
         occurred_at=_when(walked.last_seen) or "",
         emitted_at="",
         version=unpack_version(_NO_VERSION),
@@ -42,21 +60,36 @@ def content(ledger: Ledger, account: Account, clock: int) -> AccountProfile:
         name=account.name,
         keys=account.keys,
         crm_account_id=next((k.partition(":")[2] for k in account.keys if kind_of(k) == "account_id"), ""),
-        stage=stages[-1][0] if stages else "",
+        stage=journey.stage if journey else "",
         stage_since=_time(stages[-1][1].at) if stages else None,
-        journey_id=f"{account_id}.{len(walked.journeys)}" if walked.journeys else "",
-        members=_members(account),
+        journey_id=f"{ledger.account}.{journey.number}" if journey else "",
+        members=_members(account, given),
         touches=walked.touches,
         first_seen=_when(walked.first_seen),
         last_seen=_when(walked.last_seen),
-        industry=_text(account.facts.get("industry")),
-        employees=_count(account.facts.get("employees")),
-        country=_text(account.facts.get("country")),
+        industry=_text(facts.get("industry")),
+        employees=count(facts.get("employees")),
+        country=_text(facts.get("country")),
         dense=account.dense,
         gone=account.gone,
-        definition_version=account.definition,
-        journeys=_journeys(ledger, account, clock),
+        definition_version=given.definition.version,
         anew={identifier: _time(at) for identifier, at in account.anew.items()},
+        journeys=_journeys(ledger, account),
+        roles_found=group.complete.found,
+        roles_missing=group.complete.missing,
+        role_completeness=round(group.complete.share, 4),
+        engagement=score.value,
+        engagement_at=_time(score.day * DAY_MS) if score.day is not None else None,
+        score_parts=[ScorePart(day_text(p.day), *p[1:]) for p in score.parts],
+        status=group.rhythm.status,
+        p_active=group.rhythm.p_active,
+        silences=_silences(account),
+        crossings=[_crossing(number, shared) for number, shared in group.crossings],
+        handoffs=[*handoffs, *_withdrawn(ledger, {row.handoff_id for row in handoffs})],
+        segments=_segments(account),
+        owner=next((c.owner for c in reversed(account.commands) if c.command == "set_owner"), ""),
+        interests=handover.interests(journey.touches) if journey else [],
+        contact_points=account.mailboxes,
     )
 
 
@@ -82,36 +115,43 @@ def publish(profile: AccountProfile, digest: str, former: str, now: int, version
 
 def taken_back(profile: AccountProfile, definition: Definition) -> AccountProfile:
     """The profile of an account that is gone, in the place of one that should not have been sent."""
-    empty = content(Ledger(profile.tenant, profile.subject, [], []), derive([], definition), 0)
+    given = Given(definition, profile.tenant, profile.subject)
+    empty = content(Ledger(profile.tenant, profile.subject, [], []), derive([], given), given)
     emitted = from_rfc3339(profile.emitted_at)
     return publish(empty, digest(empty), profile.id, emitted, _NO_VERSION)
 
 
-def _journeys(ledger: Ledger, account: Account, clock: int) -> list[JourneyRow]:
-    journeys = account.walked.journeys
+def _journeys(ledger: Ledger, account: Account) -> list[JourneyRow]:
     corrected = {said.key for said in ledger.said if said.corrects and said.kind == STAGE}
     rows = []
-    for number, journey in enumerate(journeys, 1):
-        closed = number < len(journeys) or clock > journey.closes_at
+    for journey in account.walked.journeys:
+        number = journey.number
         stages = [
             StageEntered(stage, _time(cause.at), [cause.event_id], f"{number}/{stage}" in corrected)
             for stage, cause in journey.stages
         ]
-        closed_at = _time(journey.closes_at) if closed else None
-        rows.append(JourneyRow(number, _time(journey.opened.at), closed_at, "gap" if closed else "", stages))
+        at, by, _ = journey.ended or (None, "", "")
+        moments = {moment: _time(cause.at) for moment, cause in account.group.moments(journey)}
+        opened, last = _time(journey.opened.at), _time(journey.last.at)
+        rows.append(JourneyRow(number, opened, _when(at), by, stages, moments, last))
     return rows
 
 
-def _members(account: Account) -> list[Member]:
+def _members(account: Account, given: Given) -> list[Member]:
     first = min((s.first.at for s in account.spells if s.first), default=0)
-    return [_member(account, spell, first) for spell in account.spells]
+    steps = handover.last_steps(account.walked.journeys[-1:])
+    return [_member(account, given, spell, first, steps) for spell in account.spells]
 
 
-def _member(account: Account, spell: Spell, first: int) -> Member:
+def _member(
+    account: Account, given: Given, spell: Spell, first: int, steps: Mapping[str, list[str]]
+) -> Member:
+    contact, group = spell.contact, account.group
+    known, rhythm, reach = account.contacts[contact], group.rhythms.get(contact), group.reaches[contact]
     return Member(
-        contact_id=spell.contact,
-        name=account.names.get(spell.contact, ""),
-        identifiers=account.identifiers.get(spell.contact, []),
+        contact_id=contact,
+        name=known.name,
+        identifiers=known.identifiers,
         valid_from=None if spell.since == -EVER else _time(spell.since),
         valid_to=None if spell.until == EVER else _time(spell.until),
         first_touch=_time(spell.first.at) if spell.first else None,
@@ -119,8 +159,66 @@ def _member(account: Account, spell: Spell, first: int) -> Member:
         touches=spell.touches,
         stage=spell.stage,
         lag_days=round((spell.first.at - first) / DAY_MS, 3) if spell.first else None,
-        consent=account.consent.get(spell.contact, {}),
+        consent=known.consent,
+        job_title=account.title_of(contact, spell),
+        roles=[
+            RoleRow(r.role, r.source, r.confidence, r.evidence, _time(r.since))
+            for r in group.periods.get((contact, spell.since), ())
+        ],
+        engagement=account.score.of(contact, given.definition.score),
+        reachable=reach.reachable,
+        reach=reach.why,
+        status=rhythm.status if rhythm else UNKNOWN,
+        p_active=rhythm.p_active if rhythm else None,
+        steps=steps.get(contact, []),
     )
+
+
+def _crossing(number: int, shared: Crossing) -> CrossingRow:
+    caused_by = list(shared.event_ids[:20])
+    return CrossingRow(number, shared.type, shared.topic, _time(shared.at), list(shared.contacts), caused_by)
+
+
+def _silences(account: Account) -> list[SilenceRow]:
+    rhythms = {"": account.group.rhythm, **dict(sorted(account.group.rhythms.items()))}
+    return [
+        SilenceRow(
+            contact_id=contact,
+            level=spell.level,
+            since=_time(spell.since_ms),
+            last_touch=_time(spell.last_touch_ms),
+            expected_gap_days=spell.expected_gap_days,
+            p_active=spell.p_active,
+            ended_at=_when(spell.ended_at_ms),
+        )
+        for contact, rhythm in rhythms.items()
+        for spell in rhythm.spells
+    ]
+
+
+def _withdrawn(ledger: Ledger, standing: Container[str]) -> Iterable[HandoffRow]:
+    """Hand-offs that were told and do not hold any more."""
+    for said in ledger.said:
+        if said.kind == HANDOFF and said.retracted and not said.given:
+            journey, _, attempt = said.key.partition("/")
+            named = f"{ledger.account}.{journey}.{attempt}"
+            if named not in standing:
+                nobody = CallFirst("", "", "", "", "")
+                yield HandoffRow(
+                    handoff_id=named,
+                    journey=int(journey),
+                    attempt=int(attempt),
+                    at=_time(said.at),
+                    score=0.0,
+                    reasons=[],
+                    call_first=nobody,
+                    status="withdrawn",
+                )
+
+
+def _segments(account: Account) -> dict[str, str]:
+    """The segments that people put the account in: the latest word per scheme."""
+    return {c.scheme: c.segment for c in account.commands if c.command == "assign_segment"}
 
 
 def _when(ms: int | None) -> str | None:
@@ -131,12 +229,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _count(value: Any) -> int | None:
+def count(value: Any) -> int | None:
     """A number of people, as it is told: 34, 34.0 or "34", at most MOST_PEOPLE; anything else is unknown.
 
-    >>> _count("34"), _count(34.0), _count(0), _count(10**9)
+    >>> count("34"), count(34.0), count(0), count(10**9)
     (34, 34, 0, 1000000000)
-    >>> {_count(told) for told in ("many", True, -1, 1.5, 1e300, 2**63, 10**9 + 1, float("inf"), None, [])}
+    >>> {count(told) for told in ("many", True, -1, 1.5, 1e300, 2**63, 10**9 + 1, float("inf"), None, [])}
     {None}
     """
     if isinstance(value, str) and len(value) <= 12 and value.strip().isascii() and value.strip().isdigit():

@@ -6,14 +6,15 @@ can be taken back; it is a keyed hash, and resolves to nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.events import AccountProfile, Member
 from schemas.keys import event_key, identifier_key
 from streams.core import Member as Row
-from streams.journeys.ledger import Ledger, Ref, Said
+from streams.journeys.handover import nameless
+from streams.journeys.ledger import HANDOFF, Ledger, Ref, Said
 from streams.journeys.records import LEDGER, PROFILE, ledger_of
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -54,7 +55,20 @@ class Erased(NamedTuple):
         name = profile.name if profile.keys else ""
         named = {identifier for member in members for identifier in member.identifiers}
         anew = {identifier: at for identifier, at in profile.anew.items() if identifier in named}
-        return msgspec.structs.replace(profile, name=name, members=members, anew=anew)
+        return msgspec.structs.replace(
+            profile,
+            name=name,
+            members=members,
+            anew=anew,
+            score_parts=[],
+            silences=[],
+            crossings=[],
+            handoffs=[],
+            order_list=[],
+            facts=[],
+            next_question=None,
+            next_best_action=None,
+        )
 
     def _said(self, said: Said, *, named: bool) -> Said:
         if named:
@@ -62,12 +76,25 @@ class Erased(NamedTuple):
         if said.cause and event_key(self.key_of, self.tenant, said.source, said.cause) in self.events:
             said = msgspec.structs.replace(said, cause="", source="", erased=True)
         if self._theirs(said.contact, said.identifiers):
-            said = msgspec.structs.replace(said, contact="", identifiers=[], erased=True)
+            said = msgspec.structs.replace(said, contact="", identifiers=[], roles=[], erased=True)
+        if said.kind == HANDOFF and self._named(said.details or {}):
+            said = msgspec.structs.replace(said, details=nameless(said.details or {}), erased=True)
         return said
+
+    def _named(self, details: Mapping[str, Any]) -> bool:
+        """Whether what sales was told shows somebody, or names an event, that is erased."""
+        events = (
+            event_key(self.key_of, self.tenant, source, event) for source, event in details.get("causes", ())
+        )
+        return any(key in self.events for key in events) or any(
+            self._theirs(contact, identifiers) for contact, identifiers in details.get("who", {}).items()
+        )
 
     def _member(self, member: Member) -> Member:
         if self._theirs(member.contact_id, member.identifiers):
-            return msgspec.structs.replace(member, name="", identifiers=[])
+            return msgspec.structs.replace(
+                member, name="", identifiers=[], job_title="", roles=[], reach="", steps=[]
+            )
         return member
 
     def _theirs(self, contact: str, identifiers: Iterable[str]) -> bool:

@@ -11,7 +11,8 @@ import msgspec
 
 from schemas.keys import erased_name, event_key, identifier_key
 from streams.journeys.account import Account
-from streams.journeys.ledger import Holding, Ledger, Said
+from streams.journeys.handover import nameless
+from streams.journeys.ledger import HANDOFF, Holding, Ledger, Said
 
 KeyOf = Callable[..., bytes]
 
@@ -25,6 +26,7 @@ def sealed(ledger: Ledger, key_of: KeyOf) -> Ledger:
             cause=_event(key_of, ledger.tenant, said),
             identifiers=[_name(key_of, ledger.tenant, identifier) for identifier in said.identifiers],
             ref=0,
+            details=nameless(said.details or {}) if said.kind == HANDOFF else said.details,
             erased=False,  # no more than the others
         )
 
@@ -40,7 +42,9 @@ def opened(
     tenant = before.tenant
     told: list[Said | Holding] = [*before.said, *held]
     events = {_event(key_of, tenant, one): one.cause for one in told}
-    names = {_name(key_of, tenant, name): name for known in account.identifiers.values() for name in known}
+    names = {
+        _name(key_of, tenant, name): name for known in account.contacts.values() for name in known.identifiers
+    }
 
     def one(said: Said) -> Said:
         cause = events.get(said.cause, said.cause)

@@ -23,39 +23,22 @@ from typing import Any
 
 import msgspec
 
-from schemas import deadletter, events, topics
-from schemas.events import AccountProfile, JourneyEvent
-from schemas.internal import AccountRecord, Snapshot, Tick
-from schemas.keys import identifier_key, partition_of
-from streams import definition as definitions
+from schemas import deadletter, topics
+from schemas.events import AccountProfile
+from schemas.internal import AccountRecord, Tick
+from schemas.keys import identifier_key
+from streams import definition
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
-from streams.journeys import changes, records
 from streams.journeys import ledger as ledgers
 from streams.journeys import profile as profiles
-from streams.journeys.account import Account, derive
-from streams.journeys.ledger import Ledger, Making, Said
+from streams.journeys import records
+from streams.journeys.ledger import Ledger
+from streams.journeys.publish import CHANGED, HEAD, PUBLISHED, Changed, Head, Press
 from streams.journeys.records import HANDED, LEDGER, PROFILE, Header, Records, Taken, is_fragment
 from streams.journeys.scrub import Erased
-from streams.journeys.sealed import opened
-from streams.session import unpack_version
-
-HEAD = b""
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
-
-
-class Head(msgspec.Struct, array_like=True, frozen=True):
-    """An account's row beside its fragments."""
-
-    tenant: str
-    account: str
-    dirty: bool  # changed since it was published
-    closes_at: int | None = None  # end of its open journey if nothing more is heard, ms
-    digest: str = ""  # of the profile sent last
-    profile_id: str = ""  # its id; empty: none was sent
-    profiled: int = 0  # when, wall time in ms
-    late: bool = False  # its drain has passed, and it waits for answers only
 
 
 class Clock(msgspec.Struct, array_like=True, frozen=True):
@@ -67,7 +50,6 @@ class Clock(msgspec.Struct, array_like=True, frozen=True):
 
 _message = msgspec.msgpack.Decoder(Header | Tick | AccountRecord).decode
 _header = records.header
-_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 _head = msgspec.msgpack.Decoder(Head).decode
 _ledger = records.ledger_of
 _clock = msgspec.msgpack.Decoder(Clock).decode
@@ -83,7 +65,8 @@ class Journeys:
 
     def __init__(self, config: StepConfig) -> None:
         self._config = config
-        self._definition = definitions.of(config.settings)
+        self._definition = definition.of(config.settings)
+        self._press = Press(config, self._definition)
         self._clock_group = config.key_of("clock")
         self._clock = Clock({}, 0)
         # What follows is derived from the rows: accounts to publish -> (from when on, wall ms; whether they
@@ -93,8 +76,9 @@ class Journeys:
         self._regrouped: set[Group] = set()  # those in which fragments changed their contact, or moved on
         self._records = Records(config)
         self._recovered: list[Group] = []
-        self._ends: list[tuple[int, Group]] = []
-        self._end: dict[Group, int] = {}
+        self._redefined: list[Group] = []  # accounts that another definition was applied to
+        self._dues: list[tuple[int, Group]] = []
+        self._armed: dict[Group, int] = {}
 
     def recovered(self, rows: Rows) -> None:
         """Find the accounts that are still to be published, the journeys that are still open, the clock."""
@@ -106,13 +90,15 @@ class Journeys:
                 self._clock = _clock(value)
                 continue
             head = _head(value)
+            if head.definition not in ("", self._definition.version):
+                self._redefined.append(group)
             if head.dirty:
                 self._recovered.append(group)
                 self._regrouped.add(group)
                 self._records.recovered(rows, group)
                 if head.late:
                     self._late.add(group)
-            self._arm(group, head.closes_at)
+            self._arm(group, head.due)
 
     def apply(self, rows: Rows, records: Sequence[Record], version: Version, now: int) -> list[Output]:
         """Store snapshots, follow the clock, publish the accounts whose time has come."""
@@ -122,7 +108,7 @@ class Journeys:
         self._recovered = []
         self._records.begin(version)
         ticks: list[Tick] = []
-        outputs: list[Output] = []
+        outputs = self._redefine(rows, version, now)
         for message, value in messages:
             if isinstance(message, Header):
                 outputs += self._store(rows, message, value, now)
@@ -148,12 +134,8 @@ class Journeys:
         value = rows.get(group, member)
         if value is None:
             return []
-        if member == LEDGER:
-            ledger = _ledger(value)
-            return self._events(group, ledger, ledger.said, version)
-        if member == PROFILE:
-            profile = msgspec.structs.replace(_profile(value), version=unpack_version(version))
-            return [self._output(topics.PROFILES.name, group, profile, _json(profile))]
+        if member in PUBLISHED:
+            return self._press.outputs(group, member, value, version)
         if is_fragment(member):
             snapshot = _header(value)
             return self._records.answers(rows, group, member, snapshot) if snapshot.successors else []
@@ -176,6 +158,23 @@ class Journeys:
         if len(self._clock.ticks) < self._config.partitions:
             return 0
         return min(at for at, _ in self._clock.ticks.values())
+
+    def _redefine(self, rows: Rows, version: Version, now: int) -> list[Output]:
+        """Look at all accounts again by the new definition; it is told once per tenant."""
+        was: dict[str, str] = {}
+        for group in self._redefined:
+            head = _head(rows.get(group) or b"")
+            was[head.tenant] = min(head.definition, was.get(head.tenant, head.definition))
+            self._mark(rows, group, head)
+            self._dirty.setdefault(group, (now, False))
+        self._redefined = []
+        outputs = []
+        for tenant, former in was.items():
+            changed = Changed(tenant, former, self._definition.version, now)
+            group = self._config.key_of(tenant, "definitions")
+            rows.put(group, CHANGED, _pack(changed))
+            outputs.append(self._press.changed(group, changed, version))
+        return outputs
 
     def _store(self, rows: Rows, header: Header, value: bytes, now: int) -> list[Output]:
         key_of = self._config.key_of
@@ -259,110 +258,69 @@ class Journeys:
         drained = drain > self._clock.drained
         self._clock = Clock(highest, max(drain, self._clock.drained))
         rows.put(self._clock_group, HEAD, _pack(self._clock))
-        self._end_journeys(rows, now)
+        self._pass_due(rows, now)
         return drained
 
-    def _end_journeys(self, rows: Rows, now: int) -> None:
-        """Mark the accounts whose open journey's end the clock has passed."""
+    def _pass_due(self, rows: Rows, now: int) -> None:
+        """Mark the accounts of which something else holds by the clock."""
         clock = self.clock
-        while self._ends and self._ends[0][0] < clock:
-            end, group = heapq.heappop(self._ends)
-            if self._end.get(group) != end:
+        while self._dues and self._dues[0][0] < clock:
+            due, group = heapq.heappop(self._dues)
+            if self._armed.get(group) != due:
                 continue  # an earlier one was put in its place
-            del self._end[group]
+            del self._armed[group]
             value = rows.get(group)
             head = _head(value) if value is not None else None
-            if head is None or head.closes_at is None:
+            if head is None or head.due is None:
                 continue
-            if head.closes_at >= clock:
-                self._arm(group, head.closes_at)
+            if head.due >= clock:
+                self._arm(group, head.due)
                 continue
             self._mark(rows, group, head)
             self._dirty.setdefault(group, (now, False))
 
-    def _arm(self, group: Group, closes_at: int | None) -> None:
-        """See to it that the account is looked at when the clock passes `closes_at`.
+    def _arm(self, group: Group, due: int | None) -> None:
+        """See to it that the account is looked at when the clock passes `due`.
 
-        One entry per account, however often its end moves: later ends are found when the entry comes up.
+        One entry per account, however often that moves: later times are found when the entry comes up.
         """
-        if closes_at is not None and closes_at < self._end.get(group, closes_at + 1):
-            self._end[group] = closes_at
-            heapq.heappush(self._ends, (closes_at, group))
+        if due is not None and due < self._armed.get(group, due + 1):
+            self._armed[group] = due
+            heapq.heappush(self._dues, (due, group))
 
     def _publish(self, rows: Rows, group: Group, version: Version, now: int) -> list[Output]:
         try:
-            return self._difference(rows, group, version, now)
+            members = rows.group(group)
+            head = _head(members[HEAD])
+            found = self._press.print(
+                head=head,
+                members=members,
+                taken=self._taken(rows, group, members),
+                regrouped=group in self._regrouped,
+                clock=self.clock,
+                now=now,
+                version=version,
+            )
         except Exception as error:  # whatever it is, the other accounts go on
             del self._dirty[group]
             self._late.discard(group)
             return [self._refuse(rows, group, error)]
-
-    def _difference(self, rows: Rows, group: Group, version: Version, now: int) -> list[Output]:
-        members = rows.group(group)
-        head = _head(members[HEAD])
-        snapshots = [_snapshot(v) for m, v in members.items() if is_fragment(m)]
-        account = derive(snapshots, self._definition)
-        value = members.get(LEDGER)
-        before = _ledger(value) if value is not None else Ledger(head.tenant, head.account, [], [])
-        standing = any(not s.withdrawn for s in snapshots)
-        taken = self._taken(rows, group, members) if standing else {}
-        given = [ledger for row in taken.values() for ledger in row.ledgers]
-        handed = [ledger for ledger in given if not changes.heard(before, ledger)]
-        held = ledgers.holdings(account, self.clock)
-        handed = opened(handed, before, held, account, self._config.key_of)
-        shown = _profile(members[PROFILE]) if group in self._regrouped and PROFILE in members else None
-        if handed or shown is not None:
-            held += changes.found(before, account, snapshots, handed, shown, self.clock or now)
-        making = Making(account, ledgers.ref(head.account, account), now, standing)
-        ledger, told = ledgers.settle(before, held, making, handed)
-        outputs = self._events(group, ledger, told, version)
-        head, sent = self._profile(head, ledger, account, version, now)
-        journeys = account.walked.journeys
-        end = journeys[-1].closes_at if journeys and journeys[-1].closes_at >= self.clock else None
-        changed = {HEAD: _pack(msgspec.structs.replace(head, closes_at=end, late=False))}
-        if ledger is not before:
-            changed[LEDGER] = _pack(ledger)
-        if sent is not None:
-            changed[PROFILE] = _json(sent)
-            outputs.append(self._output(topics.PROFILES.name, group, sent, changed[PROFILE]))
-        for member, value in changed.items():  # nothing can fail any more
+        for member, value in found.changed.items():
             rows.put(group, member, value)
-        for member in taken:
+        for member in found.deleted:
             rows.delete(group, member)
-        self._arm(group, end)
+        self._arm(group, found.head.due)
         self._late.discard(group)
         self._regrouped.discard(group)
-        if head.dirty:
-            self._dirty[group] = (head.profiled + self._config.settle_ms, False)
+        if found.head.dirty:
+            self._dirty[group] = (found.head.profiled + self._config.settle_ms, False)
         else:
             del self._dirty[group]
-        return outputs
+        return found.outputs
 
     def _taken(self, rows: Rows, group: Group, members: Mapping[Member, bytes]) -> dict[Member, Taken]:
         found = records.takings(members).items()
         return {member: row for member, row in found if self._records.ready(rows, group, row)}
-
-    def _profile(
-        self, head: Head, ledger: Ledger, account: Account, version: Version, now: int
-    ) -> tuple[Head, AccountProfile | None]:
-        """The head after this, still dirty if the profile has to wait, and the profile to send, if any."""
-        content = profiles.content(ledger, account, self.clock)
-        digest = profiles.digest(content)
-        clean = msgspec.structs.replace(head, dirty=False)
-        if digest == head.digest or (account.gone and not head.profile_id):
-            return clean, None
-        if self._config.live and head.profiled <= now < head.profiled + self._config.settle_ms:
-            return msgspec.structs.replace(head, dirty=True), None
-        sent = profiles.publish(content, digest, head.profile_id, now, version)
-        return msgspec.structs.replace(clean, digest=digest, profile_id=sent.id, profiled=now), sent
-
-    def _events(self, group: Group, ledger: Ledger, said: Iterable[Said], version: Version) -> list[Output]:
-        made = [ledgers.event(ledger, one, version) for one in said if not one.taken]
-        return [self._output(topics.EVENTS.name, group, event, _json(event)) for event in made]
-
-    def _output(self, topic: str, group: Group, event: JourneyEvent | AccountProfile, body: bytes) -> Output:
-        partition = partition_of(group, self._config.partitions)
-        return Output(topic, partition, group, body, events.headers(event))
 
     def _refuse(self, rows: Rows, group: Group, error: Exception) -> Output:
         """The dead letter for an account that cannot be computed.

@@ -1,15 +1,16 @@
-"""The walk over an account's touches in event time: journeys cut by gaps, their stages and moments, members.
+"""The walk over an account in event time: journeys and where they end, stages, moments, members, hand-offs.
 
-Pure arithmetic on touches: the same set gives the same journeys, whatever the order it arrived in.
+Pure arithmetic on touches, outcomes and commands: the same set gives the same journeys, whatever the order it
+arrived in.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.internal import PERSON
+from schemas.internal import PERSON, Command, Outcome
+from streams.journeys.contacts import EVER
+from streams.journeys.handoffs import Desk
 from streams.journeys.stages import Progress, Rules, Touched
-
-EVER = 1 << 62  # ms: later than any time
 
 
 class Spell:
@@ -61,16 +62,20 @@ class Person:
 
 
 class Journey:
-    """One journey: its first and last touch, the stages reached, the first of each crucial moment."""
+    """One journey: its touches, the stages reached, the first of each crucial moment, how it ended."""
 
-    __slots__ = ("_rules", "last", "moments", "opened", "progress")
+    __slots__ = ("_rules", "ended", "last", "moments", "number", "opened", "progress", "touches", "won")
 
-    def __init__(self, rules: Rules, opened: Touched) -> None:
+    def __init__(self, rules: Rules, number: int, opened: Touched) -> None:
         self._rules = rules
+        self.number = number  # in event time, from 1
         self.opened = opened
         self.last = opened
         self.progress = Progress(rules, "")
         self.moments: dict[str, Touched] = {}
+        self.touches: list[Touched] = []  # signs of life, in event time
+        self.won = False  # an outcome says so: the gap that follows ends a journey that was won
+        self.ended: tuple[int, str, str] | None = None  # when (ms), by what, event id; None: it is open
 
     @property
     def closes_at(self) -> int:
@@ -85,6 +90,12 @@ class Journey:
         return [(names[index], reached[index]) for index in sorted(reached) if index not in late]
 
     @property
+    def stage(self) -> str:
+        """The furthest stage; empty: none yet."""
+        furthest = self.progress.furthest
+        return self._rules.names[furthest] if furthest >= 0 else ""
+
+    @property
     def crucial(self) -> list[tuple[str, Touched]]:
         """The crucial moments, those of the rules and stages completed after a further one, by name."""
         names = self._rules.names
@@ -94,6 +105,7 @@ class Journey:
     def take(self, touched: Touched, person: Person | None) -> None:
         """Add the next touch."""
         self.last = touched
+        self.touches.append(touched)
         touch_type = touched.touch.type
         member = None
         if person is not None:
@@ -123,39 +135,107 @@ class Walked(NamedTuple):
     last_seen: int | None
 
 
-def walk(touches: list[Touched], people: dict[str, Person], rules: Rules) -> Walked:
-    """Walk over the touches, sorted, of the people given (every contact named must be there)."""
-    no_life, gap_ms, names = rules.no_life, rules.gap_ms, rules.names
-    journeys: list[Journey] = []
-    ends = -EVER  # when the journey that is walked ends, ms
-    first_seen: int | None = None
-    last_seen: int | None = None
-    for touched in touches:
-        at, _, _, contact, touch = touched
-        person = people[contact] if contact else None
-        spell = None
-        if person is not None:
-            spells = person.spells
-            spell = spells[0] if len(spells) == 1 else person.spell(at)
-            spell.touches += 1
-        if touch.actor != PERSON:
-            continue
-        last_seen = at
-        if first_seen is None:
-            first_seen = at
-        if spell is not None:
-            spell.last = at
-            if spell.first is None:
-                spell.first = touched
-        if touch.type in no_life:
-            continue
-        if at > ends:
-            journeys.append(Journey(rules, touched))
-            for other in people.values():
-                other.progress = None
-        ends = at + gap_ms
-        journeys[-1].take(touched, person)
-        if spell is not None and person is not None and person.progress is not None:
-            furthest = person.progress.furthest
-            spell.stage = names[furthest] if furthest >= 0 else ""
-    return Walked(journeys, len(touches), first_seen, last_seen)
+class Walk:
+    """The walk over one account: touches, outcomes and commands to close, in event time.
+
+    Of equal times touches come first, then outcomes, then commands.
+    """
+
+    def __init__(
+        self, people: dict[str, Person], rules: Rules, desk: Desk, said: Iterable[Outcome | Command] = ()
+    ) -> None:
+        """`people`: every contact named must be there. `said`: outcomes, and commands that close journeys."""
+        self._people = people
+        self._rules = rules
+        self._desk = desk
+        self._said = sorted(said, key=_told)
+        self._next = 0  # of `_said`
+        self._journeys: list[Journey] = []
+        self._open: Journey | None = None
+
+    def over(self, touches: list[Touched], clock: int) -> Walked:
+        """Walk over the touches, sorted; at the end the clock shows what has ended by then."""
+        said, people, desk = self._said, self._people, self._desk
+        no_life, gap_ms, names = self._rules.no_life, self._rules.gap_ms, self._rules.names
+        ends = -EVER  # when the journey that is walked ends, ms
+        first_seen: int | None = None
+        last_seen: int | None = None
+        for touched in touches:
+            at, _, _, contact, touch = touched
+            if self._next < len(said) and said[self._next].at < at:
+                self._listen(at)
+            person = people[contact] if contact else None
+            spell = None
+            if person is not None:
+                spells = person.spells
+                spell = spells[0] if len(spells) == 1 else person.spell(at)
+                spell.touches += 1
+            if touch.actor != PERSON:
+                continue
+            last_seen = at
+            if first_seen is None:
+                first_seen = at
+            if spell is not None:
+                spell.last = at
+                if spell.first is None:
+                    spell.first = touched
+            if touch.type in no_life:
+                continue
+            journey = self._open
+            if at > ends or journey is None:
+                journey = self._begin(touched)
+            ends = at + gap_ms
+            journey.take(touched, person)
+            desk.take(touched, journey.number, journey.stage)
+            if spell is not None and person is not None and person.progress is not None:
+                furthest = person.progress.furthest
+                spell.stage = names[furthest] if furthest >= 0 else ""
+        self._listen(EVER)
+        if self._open is not None and clock > self._open.closes_at:
+            self._end_by_gap()
+        return Walked(self._journeys, len(touches), first_seen, last_seen)
+
+    def _begin(self, touched: Touched) -> Journey:
+        if self._open is not None:
+            self._end_by_gap()
+        self._open = Journey(self._rules, len(self._journeys) + 1, touched)
+        self._journeys.append(self._open)
+        for person in self._people.values():
+            person.progress = None
+        return self._open
+
+    def _listen(self, before: int) -> None:
+        """Take what was said earlier than `before`."""
+        while self._next < len(self._said) and self._said[self._next].at < before:
+            one = self._said[self._next]
+            self._next += 1
+            journey = self._open
+            if journey is not None and one.at > journey.closes_at:
+                self._end_by_gap()
+                journey = None
+            if isinstance(one, Command):
+                if journey is not None:
+                    self._end(one.at, "command", one.event_id)
+                continue
+            handoff = self._desk.told(one)
+            if handoff is None or journey is None or handoff.journey != journey.number:
+                continue
+            if handoff.state == "won":
+                journey.won = True
+            elif handoff.state == "lost":
+                self._end(one.at, "lost", one.event_id)
+
+    def _end_by_gap(self) -> None:
+        if self._open is not None:
+            last = self._open.last
+            self._end(self._open.closes_at, "won" if self._open.won else "gap", last.event_id)
+
+    def _end(self, at: int, by: str, cause: str) -> None:
+        if self._open is not None:
+            self._open.ended = (at, by, cause)
+            self._open = None
+            self._desk.closed(at)
+
+
+def _told(one: Outcome | Command) -> tuple[int, bool, str]:
+    return one.at, isinstance(one, Command), one.event_id

@@ -11,6 +11,7 @@ from schemas import topics
 from schemas.internal import MACHINE, PERSON, AccountRecord, Fact, Mini, Snapshot, Tick
 from schemas.times import rfc3339
 from streams.core import Output
+from streams.journeys.ledger import NUMBERED
 from streams.session import pack_version
 from tests.unit.test_journeys_given import (
     ACCOUNT,
@@ -18,6 +19,7 @@ from tests.unit.test_journeys_given import (
     START,
     Driven,
     events,
+    everything,
     folded,
     fragment,
     gone,
@@ -125,7 +127,7 @@ def test_folded_outputs_are_those_of_a_naive_recomputation(delivery, live: bool,
     touched = naive_touches(latest)
     found = {
         (kind, key): (time, ... if kind == "moment" else contact)
-        for (_, kind, key), (time, _, contact) in folded(driven.sent).items()
+        for (_, kind, key), (time, _, contact) in folded(driven.sent, events).items()
     }
     assert found == naive(touched, latest, START + end * DAY)
 
@@ -183,7 +185,7 @@ def other(snapshot: Snapshot) -> Snapshot:
 
 def read(outputs: list[Output]) -> dict[tuple[str, str, str], Any]:
     """What holds, as `docs/journeys.md` says: what `from` told counts for `into`, which has the last word."""
-    said = {(e["subject"], e["kind"], e["natural_key"]) for e in events(outputs)}
+    said = {(e["subject"], e["kind"], e["natural_key"]) for e in everything(outputs)}
     merged = [e["details"] for e in events(outputs) if e["type"] == "account_merged"]
     journeys = {origin: into for details in merged for origin, into in details["journeys"].items()}
     held: dict[tuple[str, str, str], Any] = {}
@@ -196,7 +198,7 @@ def read(outputs: list[Output]) -> dict[tuple[str, str, str], Any]:
             continue
         number, slash, item = key.partition("/")
         into = journeys.get(f"{subject}.{number}", "").partition(".")[2]
-        here = key if kind.startswith("member") else f"{into}{slash}{item}" if into else ""
+        here = key if kind not in NUMBERED else f"{into}{slash}{item}" if into else ""
         if here and (ACCOUNT, kind, here) not in said:
             held.setdefault((ACCOUNT, kind, here), value)
     return held
@@ -207,6 +209,7 @@ def content(profile: dict[str, Any]) -> dict[str, Any]:
     for journey in profile["journeys"]:
         for stage in journey["stages"]:
             stage.pop("corrected", None)  # tells what was told before
+    profile["handoffs"] = [h for h in profile["handoffs"] if h["status"] != "withdrawn"]  # likewise
     return {name: value for name, value in profile.items() if name not in loose}
 
 

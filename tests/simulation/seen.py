@@ -11,6 +11,7 @@ from schemas.identity import MapRow
 from schemas.internal import Evidence, Snapshot
 from schemas.privacy import PrivacyResult
 from streams.core import Output, StepConfig
+from streams.definition.model import ROLES
 from streams.fragments import row as fragment_row
 from streams.fragments.step import Fragments
 from streams.identity.step import Identity
@@ -20,6 +21,7 @@ from tests.simulation.compare import fold
 POISON = b"\xc1"  # what no step can read, on a topic that only steps write
 ISSUED = ("journeys_contact_id:", "journeys_account_id:")
 CHANGES = ("contact_change", "account_change")  # they tell of what had been published
+OF_GROUP = ("role", "crossing", "silence", "feedback")
 NUMBERED = ("journey", "journey_end", "stage", "moment")  # their natural key begins with a journey's number
 
 _snapshot = msgspec.msgpack.Decoder(Snapshot).decode
@@ -162,7 +164,13 @@ def folded_events(run: Run) -> list[JourneyEvent]:
 
 
 def journey_events(run: Run) -> list[JourneyEvent]:
-    return [_event(value) for value in read(run, topics.EVENTS.name)]
+    """Those that the naive oracle knows: of journeys, stages and members, not of the buying group."""
+    made = [_event(value) for value in read(run, topics.EVENTS.name)]
+    return [one for one in made if one.kind not in OF_GROUP and not _of_role(one)]
+
+
+def _of_role(event: JourneyEvent) -> bool:
+    return event.natural_key.partition("/")[2].removeprefix("first_") in ROLES
 
 
 def profiles(run: Run) -> dict[tuple[str, str], Any]:
@@ -179,6 +187,7 @@ def profiles(run: Run) -> dict[tuple[str, str], Any]:
         for journey in made.get("journeys", ()):
             for stage in journey["stages"]:
                 del stage["corrected"]  # whether it was first told otherwise
+        made["handoffs"] = [h for h in made["handoffs"] if h["status"] != "withdrawn"]  # likewise
         found[profile.tenant, profile.subject] = made
     return found
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.internal import Fact, Part, Snapshot
 from streams.definition import default
-from streams.journeys.account import derive
+from streams.journeys.account import Account, Given, derive
 from tests.unit.test_journeys_given import (
     ACCOUNT,
     DAY,
@@ -43,7 +43,7 @@ def test_a_contact_of_whom_nothing_is_left_became_part_of_the_other():
     merged = ("contact_merged", "c1", {"from": "c1", "into": "c2"})
     assert changes(given, hers(JANE, "c2", seq=2)) == [merged]
     event = next(e for e in events(given.sent) if e["type"] == "contact_merged")
-    assert event["contact"] == {"id": "c2", "identifiers": [CRM, JANE]}
+    assert event["contact"] == {"id": "c2", "identifiers": [CRM, JANE], "roles": ["initiator"]}
     assert changes(given, hers(JANE, "c2", seq=3)) == []
     member = [e for e in events(given.sent) if e["natural_key"] == "c1/1"]
     assert [e.get("retracted", False) for e in member] == [False, True]
@@ -157,17 +157,23 @@ def says(identifier: str, seq: int = 1, **purposes: bool) -> Snapshot:
     return fragment(identifier, of("c1", touch(START, event_id=identifier)), seq=seq, facts=facts)
 
 
+def consents(given: Account) -> dict[str, dict[str, bool]]:
+    return {contact: known.consent for contact, known in given.contacts.items()}
+
+
 def test_a_purpose_is_refused_when_one_identifier_refused_it():
     given = derive(
-        [says(JANE, email=True, phone=True), says(CRM, email=False), says(PHONE, profiling=False)], default()
+        [says(JANE, email=True, phone=True), says(CRM, email=False), says(PHONE, profiling=False)],
+        Given(default()),
     )
-    assert given.consent == {"c1": {"email": False, "phone": True, "profiling": False}}
+    assert consents(given) == {"c1": {"email": False, "phone": True, "profiling": False}}
 
 
 def test_a_device_speaks_for_who_owned_it_when_it_was_said():
     device = says("device_id:d", profiling=False)
     device.parts = [of("c1", until=START), of("c2", since=START)]
-    assert derive([says(JANE, profiling=True), device], default()).consent == {
+    given = derive([says(JANE, profiling=True), device], Given(default()))
+    assert consents(given) == {
         "c1": {"profiling": True},
         "c2": {"profiling": False},
     }
@@ -222,6 +228,8 @@ def test_a_profile_shows_the_journeys_and_which_stages_were_first_told_otherwise
                     "corrected": True,
                 }
             ],
+            "moments": {},
+            "last_touch": "2025-01-02T00:00:00Z",
         },
         {
             "number": 2,
@@ -237,6 +245,8 @@ def test_a_profile_shows_the_journeys_and_which_stages_were_first_told_otherwise
                 }
                 for stage in ("awareness", "evaluation")
             ],
+            "moments": {},
+            "last_touch": "2025-10-28T00:00:00Z",
         },
     ]
     (closed,) = profiles(given.drain(late + 181 * DAY))

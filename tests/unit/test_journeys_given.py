@@ -1,6 +1,7 @@
 """Accounts in words: snapshots by hand, the step driven without a session, outputs read and folded."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from schemas.keys import hasher
 from schemas.times import from_rfc3339
 from streams.core import Output, Record, Rows, StepConfig
 from streams.definition import default
-from streams.journeys.account import Account, derive
+from streams.definition.model import ROLES
+from streams.journeys.account import Account, Given, derive
 from streams.journeys.step import Journeys
 from streams.session import pack_version
 
@@ -59,7 +61,7 @@ def of(contact: str, *touches: Mini, since: int | None = None, until: int | None
 
 
 def account(*snapshots: Snapshot) -> Account:
-    return derive(snapshots, default())
+    return derive(snapshots, Given(default(), TENANT, ACCOUNT))
 
 
 def one(*touches: Mini) -> Account:
@@ -106,18 +108,51 @@ class Driven:
         return again
 
 
+GROUP_KINDS = ("role", "crossing", "silence", "handoff", "feedback")  # what is told of the buying group
+
+
+def everything(outputs: list[Output]) -> list[dict[str, Any]]:
+    """All journey events and hand-offs; these with the kind and key that the ledger has them under."""
+    told = []
+    for output in outputs:
+        if output.topic in (topics.EVENTS.name, topics.HANDOFFS.name):
+            one = json.loads(output.value or b"")
+            if output.topic == topics.HANDOFFS.name:
+                one |= {
+                    "kind": "handoff",
+                    "natural_key": one["handoff_id"].partition(".")[2].replace(".", "/"),
+                }
+            told.append(one)
+    return told
+
+
 def events(outputs: list[Output]) -> list[dict[str, Any]]:
-    return [json.loads(o.value or b"") for o in outputs if o.topic == topics.EVENTS.name]
+    """Of journeys, stages and members: without what is told of the buying group."""
+    return [
+        one
+        for one in everything(outputs)
+        if one["kind"] not in GROUP_KINDS and not _of_role(one["natural_key"])
+    ]
+
+
+def _of_role(key: str) -> bool:
+    return key.partition("/")[2].removeprefix("first_") in ROLES
+
+
+def handoffs(outputs: list[Output]) -> list[dict[str, Any]]:
+    return [json.loads(o.value or b"") for o in outputs if o.topic == topics.HANDOFFS.name]
 
 
 def profiles(outputs: list[Output]) -> list[dict[str, Any]]:
     return [json.loads(o.value or b"") for o in outputs if o.topic == topics.PROFILES.name]
 
 
-def folded(outputs: list[Output]) -> dict[tuple[str, str, str], tuple[str, list[str], str | None]]:
-    """What holds after all outputs: (subject, kind, natural key) -> time, cause, contact."""
+def folded(
+    outputs: list[Output], read: Callable[[list[Output]], list[dict[str, Any]]] = everything
+) -> dict[tuple[str, str, str], tuple[str, list[str], str | None]]:
+    """What holds after all outputs: (subject, kind, natural key) -> time, causes, contact."""
     last: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for event in events(outputs):
+    for event in read(outputs):
         key = (event["subject"], event["kind"], event["natural_key"])
         if key not in last or last[key]["version"] <= event["version"]:
             last[key] = event

@@ -701,7 +701,8 @@ def test_what_only_a_lost_session_said_of_what_was_handed_over_is_taken_back():
     given.rows.keep()
     anew = given.step.outputs(given.rows, group(PERSON), LEDGER, pack_version(1, 1, 30))
     assert {key for key in folded(given.sent + said + anew) if key[0] == PERSON} == {
-        (PERSON, "stage", "1/evaluation")  # of which both say the same
+        (PERSON, kind, key)  # of which both say the same
+        for kind, key in (("stage", "1/evaluation"), ("handoff", "1/1"))
     }
 
 

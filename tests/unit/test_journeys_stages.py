@@ -4,7 +4,7 @@ import pytest
 
 from schemas.internal import MACHINE, US
 from streams.definition import default, load
-from streams.journeys.account import derive
+from streams.journeys.account import Given, derive
 from tests.unit.test_journeys_given import DAY, GAP, START, account, fragment, of, one, stages, touch
 
 
@@ -260,7 +260,7 @@ after_order = true
 
 
 def by_other_rules(*parts):
-    return derive([fragment(f"email:{part.contact}@acme.nl", part) for part in parts], OTHER_RULES)
+    return derive([fragment(f"email:{part.contact}@acme.nl", part) for part in parts], Given(OTHER_RULES))
 
 
 def found_by_other_rules(*touches):
@@ -316,11 +316,6 @@ def test_inspiration_is_a_moment_of_its_own():
     rules = load('[[topics]]\ntopic = "cases"\nurl = "/cases/"\ninspiration = true', "my.toml")
     for definition, found in ((rules, {"inspiration": 1}), (default(), {})):
         (journey,) = derive(
-            [fragment("email:jane@acme.nl", of("jane", *touches))], definition
+            [fragment("email:jane@acme.nl", of("jane", *touches))], Given(definition)
         ).walked.journeys
         assert {name: (touched.at - START) / DAY for name, touched in journey.crucial} == found
-
-
-def test_an_account_says_which_rules_it_follows():
-    assert by_other_rules(of("jane", after(0))).definition == OTHER_RULES.version
-    assert one(after(0)).definition == default().version != OTHER_RULES.version

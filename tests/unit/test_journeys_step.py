@@ -11,7 +11,7 @@ from schemas.internal import Fact, Tick
 from schemas.keys import partition_of
 from streams.core import Record, Retracts
 from streams.definition import default
-from streams.journeys import step as module
+from streams.journeys import publish as module
 from streams.session import Session, pack_version
 from tests.unit.test_journeys_given import (
     ACCOUNT,
@@ -22,6 +22,7 @@ from tests.unit.test_journeys_given import (
     TENANT,
     Driven,
     events,
+    everything,
     folded,
     fragment,
     gone,
@@ -68,7 +69,8 @@ def test_an_event_names_account_contact_cause_and_definition():
             "stage": "consideration",
             "journey_id": f"{ACCOUNT}.1",
         },
-        "contact": {"id": "jane", "identifiers": [JANE]},
+        "contact": {"id": "jane", "identifiers": [JANE], "roles": ["initiator"]},
+        "reachable": False,
         "caused_by": ["e1"],
         "details": {"journey_id": f"{ACCOUNT}.1", "moment": "catalogue_request"},
         "definition_version": default().version,
@@ -187,7 +189,7 @@ def test_one_timer_per_account_however_often_it_is_touched():
     given.feed(jane(touch(START)))
     for day in range(1, 50):
         given.feed(jane(touch(START), touch(START + day * DAY), seq=day + 1), now=START + day * DAY)
-    assert len(given.step._ends) == 1
+    assert len(given.step._dues) == 1
     assert types(given.feed(Tick(0, START + 181 * DAY, 0), now=START + 60 * DAY)) == []
     assert types(given.feed(Tick(0, START + 230 * DAY, 0), now=START + 60 * DAY)) == ["journey_closed"]
 
@@ -248,6 +250,8 @@ def test_an_earlier_journey_that_comes_to_light_renumbers_the_later_one():
     given.drain()
     held = {(kind, key): time for (_, kind, key), (time, *_) in folded(given.sent).items()}
     assert held == {
+        ("role", "jane/initiator"): "2025-01-01T00:00:00Z",
+        ("handoff", "2/1"): "2026-02-05T00:00:00Z",
         ("journey", "1"): "2025-01-01T00:00:00Z",
         ("journey_end", "1"): "2025-06-30T00:00:00Z",
         ("journey", "2"): "2026-02-05T00:00:00Z",
@@ -363,7 +367,7 @@ def test_the_rows_alone_give_every_output_that_holds_or_was_taken_back():
     given.feed(jane(touch(START), seq=2), now=START + 60_000)
     given.feed(jane(touch(START), touch(START + 2, "order_placed"), seq=3), now=START + 120_000)
     last: dict[tuple[str, str], dict] = {}
-    for body in events(given.sent) + profiles(given.sent):
+    for body in everything(given.sent) + profiles(given.sent):
         last[body.get("kind") if body["type"] != "account_profile" else "", body.get("natural_key", "")] = (
             body
         )

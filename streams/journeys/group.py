@@ -1,0 +1,201 @@
+"""The buying group: who plays which role, who can be reached, whose rhythm has stopped, where paths cross.
+
+What must be known before the walk (role weights, who refuses profiling, who may be approached when) is
+`Known`; what follows from the walk is `Group`. What a contact does that refuses profiling counts for neither.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from online_models.inactivity import Parameters
+from schemas.internal import PERSON, Command, kind_of
+from streams.definition import Definition
+from streams.journeys import reach, roles
+from streams.journeys.contacts import Contact
+from streams.journeys.crossings import Crossing, crossings
+from streams.journeys.reach import Reach
+from streams.journeys.roles import Assigned, Completeness, Role, assign, completeness, first_touches, shows
+from streams.journeys.silence import Rhythm, spells
+from streams.journeys.stages import Touched
+from streams.journeys.walk import Journey, Person, Spell, Walked
+
+_MODEL: Final = Parameters()
+
+Bounces = Mapping[str, Mapping[str, list[int]]]  # contact -> identifier of the fragment -> when, ms
+
+
+class Known:
+    """What is known of the members before the walk."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        contacts: Mapping[str, Contact],
+        people: Mapping[str, Person],
+        touches: Sequence[Touched],
+        commands: Iterable[Command],
+        day_of: Callable[[int], int],
+    ) -> None:
+        self._definition = definition
+        self._day_of = day_of
+        self._no_life = frozenset(definition.journey.no_life)
+        self._contacts = contacts
+        self.refusing = frozenset(c for c, known in contacts.items() if known.refuses_profiling)
+        seen: dict[str, list[int]] = {}
+        shown: dict[tuple[str, int], dict[str, Touched]] = {}  # contact, begin of the period -> role -> first
+        rules = definition.roles
+        for touched in touches:
+            contact, touch = touched.contact, touched.touch
+            if not contact or touch.actor != PERSON:
+                continue
+            seen.setdefault(contact, []).append(touched.at)
+            for role in shows(rules, touch):
+                period = people[contact].spell(touched.at).since
+                shown.setdefault((contact, period), {}).setdefault(role, touched)
+        self.lines = {c: _line(known, seen.get(c, ())) for c, known in contacts.items()}
+        self.periods = [(c, spell) for c, person in people.items() for spell in person.spells]
+        self._known = [
+            _known(contacts[c], c, spell, shown.get((c, spell.since), {}), refuses=c in self.refusing)
+            for c, spell in self.periods
+        ]
+        self.commands = list(_assigned(contacts, commands))
+        # The weights are those of the last period; who started a journey, which is not known yet, has none.
+        self.weights: dict[str, float] = {}
+        for (contact, _), held in zip(self.periods, self.roles([]), strict=True):
+            self.weights[contact] = roles.weight(rules, (role.role for role in held))
+
+    def roles(self, initiators: Iterable[Touched]) -> list[list[Role]]:
+        """The roles in each of `periods`."""
+        return assign(self._definition.roles, self._known, self.commands, initiators)
+
+    def counted(self, touches: Iterable[Touched]) -> list[Touched]:
+        """The signs of life of those who do not refuse that anything is derived from them."""
+        refusing, no_life = self.refusing, self._no_life
+        return [
+            t
+            for t in touches
+            if t.touch.actor == PERSON and t.touch.type not in no_life and t.contact not in refusing
+        ]
+
+    def may(self, contact: str, at: int, asked: int | None = None) -> set[str]:
+        """The ways (email, phone) in which the contact may and can be approached at a time (ms)."""
+        if contact not in self.lines:
+            return set()
+        found = self.reach(contact, at, asked)
+        return {way for way, can in (("email", found.email), ("phone", found.phone)) if can}
+
+    def reach(self, contact: str, at: int, asked: int | None = None) -> Reach:
+        """How the contact may be approached, and why."""
+        legitimate = self._definition.handoff.legitimate
+        return reach.reach(legitimate, self.lines[contact], at, self._day_of, asked)
+
+    def anybody(self, at: int) -> bool:
+        """Whether somebody who is here at a time (ms) may be approached."""
+        return any(self.may(c, at) for c, spell in self.periods if spell.since <= at < spell.until)
+
+
+class Group(NamedTuple):
+    """The buying group as it now is."""
+
+    known: Known
+    roles: dict[str, list[Role]]  # contact -> in its last period here
+    periods: dict[tuple[str, int], list[Role]]  # contact, begin of the period -> roles in it
+    complete: Completeness  # what the current stage asks for
+    crossings: list[tuple[int, Crossing]]  # with the number of the journey
+    rhythm: Rhythm  # the account's
+    rhythms: dict[str, Rhythm]  # contact -> its own
+    reaches: dict[str, Reach]
+
+    def reachable(self, contact: str) -> bool | None:
+        """The contact, or (empty) anybody; None: nobody is known."""
+        if contact:
+            return self.reaches[contact].reachable if contact in self.reaches else None
+        return any(found.reachable for found in self.reaches.values()) if self.reaches else None
+
+    def moments(self, journey: Journey) -> list[tuple[str, Touched]]:
+        """The crucial moments of a journey, the first touch of each role among them, by name."""
+        held = {contact: [role.role for role in theirs] for contact, theirs in self.roles.items()}
+        touches = [t for t in journey.touches if t.contact not in self.known.refusing]
+        return sorted({**dict(journey.crucial), **first_touches(touches, held)}.items())
+
+
+def found(
+    definition: Definition,
+    known: Known,
+    walked: Walked,
+    counted: Sequence[Touched],
+    clock: int,
+    day_of: Callable[[int], int],
+) -> Group:
+    """The group after the walk; `counted`: see `Known.counted`."""
+    initiators = [
+        first
+        for j in walked.journeys
+        if (first := next((t for t in j.touches if t.contact), None)) is not None
+    ]
+    periods: dict[tuple[str, int], list[Role]] = {}
+    latest: dict[str, list[Role]] = {}
+    until: dict[str, int] = {}  # contact -> end of its last period: who left is not silent
+    here: list[list[str]] = []
+    for (contact, spell), held in zip(known.periods, known.roles(initiators), strict=True):
+        periods[contact, spell.since] = held
+        latest[contact] = held
+        until[contact] = spell.until
+        if spell.until > clock and not spell.phantom:
+            here.append([role.role for role in held])
+    stage = walked.journeys[-1].stage if walked.journeys else ""
+    now = max(clock, walked.last_seen or 0)
+    times: dict[str, list[int]] = {}
+    for touched in counted:
+        if touched.contact:
+            times.setdefault(touched.contact, []).append(touched.at)
+    ignore = definition.crossings.ignore
+    return Group(
+        known=known,
+        roles=latest,
+        periods=periods,
+        complete=completeness(definition.roles, stage, here),
+        crossings=[
+            (journey.number, shared)
+            for journey in walked.journeys
+            for shared in crossings(journey.touches, ignore, (), known.refusing)
+        ],
+        rhythm=spells(definition.silence, _MODEL, [t.at for t in counted], clock, day_of),
+        rhythms={
+            contact: spells(definition.silence, _MODEL, theirs, min(clock, until[contact]), day_of)
+            for contact, theirs in times.items()
+            if len(theirs) >= definition.silence.active_days
+        },
+        reaches={contact: known.reach(contact, now) for contact in known.lines},
+    )
+
+
+def _known(
+    contact: Contact, contact_id: str, spell: Spell, shown: Mapping[str, Touched], *, refuses: bool
+) -> roles.Known:
+    titles, told = contact.history.get("job_title", ()), contact.history.get("role", ())
+    return roles.Known(
+        contact_id,
+        spell.since,
+        roles.told_during(titles, spell.since, spell.until),
+        roles.told_during(told, spell.since, spell.until),
+        shown,
+        refuses,
+    )
+
+
+def _line(known: Contact, seen: Sequence[int]) -> reach.Known:
+    addresses = [identifier for identifier in known.identifiers if kind_of(identifier) == "email"]
+    return reach.Known(addresses, known.phones, known.words, known.bounces, seen)
+
+
+def _assigned(contacts: Mapping[str, Contact], commands: Iterable[Command]) -> Iterable[Assigned]:
+    """The commands about roles, each for the contact of its strongest identifier that is known here."""
+    owner = {i: c for c, known in contacts.items() for i in (*known.identifiers, *known.phones)}
+    owner |= {f"journeys_contact_id:{contact}": contact for contact in contacts}
+    for said in commands:
+        if said.command in ("assign_role", "remove_role"):
+            whose = next((owner[i] for i in said.identifiers if i in owner), None)
+            if whose is not None:
+                given = said.command == "assign_role"
+                yield Assigned(whose, said.role, said.at, said.event_id, given)
