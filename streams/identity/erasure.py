@@ -125,6 +125,7 @@ class Erasures:
             row = self._table.row(one)
             if row.erasure is not None and (grave := row.erasure.grave(word.at)):
                 group = self._register.group(grave)
+                group.spoke(self._key(one) + self._key(other), word.at)
                 if word.what == CANNOT_LINK and self._key(other) not in group.apart:
                     group.apart.append(self._key(other))
                 self._forget(other, one, group.until)
@@ -137,7 +138,11 @@ class Erasures:
             return  # there is nothing more to erase
         erased, other = (a, b) if graves[0] else (b, a)
         group = self._register.group(graves[0] or graves[1] or b"")
-        if rank is not None and self._is_other(erased, other, at, rank):
+        if rank is None:
+            settled = not group.spoke(self._key(erased) + self._key(other), at)
+        else:
+            settled = self._is_other(erased, other, at, rank)
+        if settled:
             self._forget(other, erased, group.until)
             return
         members = self._together(other, group.until)
@@ -249,6 +254,8 @@ class Erasures:
             for source in sorted(gone):
                 group.links.append((key_of(row.tenant, "link", smaller, larger, source), *keys))
             stood = standing(row, partner, until)
+            if stood is not None and partner not in members:
+                group.spoke(keys[0] + keys[1], stood.at)
             if stood is not None and stood.what == CANNOT_LINK:
                 group.apart.append(keys[1])
             for n, (end, far) in enumerate(((row, partner), (other, name))):

@@ -36,6 +36,14 @@ class ErasedGroup(msgspec.Struct, array_like=True):
     apart: list[bytes] = []  # keys of identifiers that people keep apart from a member
     requests: list[str] = []  # event ids
     links: list[tuple[bytes, bytes, bytes]] = []  # that are gone: the key of their evidence, and of both ends
+    words: dict[bytes, int] = {}  # keys of a member and of somebody else -> when people last spoke of the two
+
+    def spoke(self, pair: bytes, at: int) -> bool:
+        """People spoke of a pair (of `words`) at a time: whether that is later than all that is known."""
+        latest = at > self.words.get(pair, at - 1)
+        if latest:
+            self.words[pair] = at
+        return latest
 
     def fits(self, members: dict[bytes, str], *, limited: bool) -> bool:
         """Whether these can be one person with the group: people, and if `limited` the limits, allow it."""

@@ -441,6 +441,18 @@ def test_people_join_whole_contacts_also_late() -> None:
             assert found.is_gone(one, 5)
 
 
+def test_what_people_had_taken_back_erases_nobody_when_it_comes_again() -> None:
+    said = [word("link", JANE, BOB, 1), word("unlink", JANE, BOB, 2, "w2")]
+    for order in ([*said, erase(JANE, at=5), *said], [erase(JANE, at=5), *said[::-1], *said]):
+        found = Map(seen(JANE, 1), seen(BOB, 1), *order)
+        assert found.is_gone(JANE, 5)
+        assert found.contact(BOB) is not None
+        assert found.row(BOB).erased == []
+        assert not found.names("jane@")
+    found.say(word("link", JANE, BOB, 3, "w3"))  # the last word
+    assert found.is_gone(BOB, 5)
+
+
 def test_people_keep_apart_also_late() -> None:
     known: list[Statement] = [link(CRM_1, JANE, 1), word("cannot_link", JANE, BOB, 1), link(CRM_1, BOB, 3)]
     for order in permutations((known[0], known[1], erase(JANE, at=5))):
