@@ -18,6 +18,7 @@ from streams.definition.model import (
     CURRENCY,
     FOR_EVER,
     GROUPS,
+    HANDOFFS,
     MOST,
     NAME,
     NO_ROLE,
@@ -36,6 +37,7 @@ _NAMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "role or none": ("role", (*ROLES, NO_ROLE)),
     "source": ("source of roles", SOURCES),
     "status": ("status", STATUSES),
+    "hand-off state": ("state of a hand-off that is not over", HANDOFFS),
     "channel": ("channel", CHANNELS),
     "addressee": ("addressee", ("call_first", "last_active", "account", *ROLES)),
 }

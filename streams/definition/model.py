@@ -14,8 +14,10 @@ from msgspec import Meta
 ROLES = ("initiator", "user", "influencer", "decider", "buyer", "gatekeeper")
 SOURCES = ("command", "crm", "title", "behaviour")  # of roles, strongest first
 STATUSES = ("active", "quiet", "silent", "unknown")
+HANDOFFS = ("open", "accepted", "working")  # states of a hand-off that is not over
 CHANNELS = ("email", "phone", "web", "post", "meeting")
 GROUPS = ("orders", "after_sales")  # what `[journey]` calls so, in the types of clauses and moments
+FILLED = ("topic", "role", "name")  # what a message can have in braces
 NO_ROLE = "none"
 FOR_EVER = "for ever"  # how a file says that a fact does not expire
 NAME = r"^[a-z][a-z0-9_]*$"  # it stands in ids and columns
@@ -44,6 +46,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 
+FactKind = Literal["text", "number", "country", "language", "yes_no", "money", "channel"]
 ClauseKind = Literal["first", "any", "repeated", "topics", "contacts", "after_order", "further_orders"]
 
 
@@ -160,6 +163,7 @@ class FactRule(msgspec.Struct, frozen=True):
     attribute: Words
     entity: Literal["contact", "account"]
     shelf_days: Count | None  # None: for ever
+    kind: FactKind = "text"  # how values are written in one spelling
     value: Amount = 0.0  # of knowing it
     cost: Positive = 1.0  # of asking
     stages: tuple[Stage, ...] = ()  # where it matters; empty: everywhere
@@ -172,12 +176,14 @@ class ActionRule(msgspec.Struct, frozen=True):
     name: Name
     to: Annotated[str, _one_of("addressee")]  # a role, or `call_first`, `last_active`, `account`
     channels: Annotated[tuple[Annotated[str, _one_of("channel")], ...], Meta(min_length=1)]  # first allowed
-    message: Words
+    message: Words  # with {topic}, {role}, {name}
     within_days: Days
     why: Words
     stages: tuple[Stage, ...] = ()
     missing: tuple[Role, ...] = ()  # one of these roles is missing
     statuses: tuple[Annotated[str, _one_of("status")], ...] = ()
+    handoff: tuple[Annotated[str, _one_of("hand-off state")], ...] = ()  # one in such a state is not over
+    customer: Literal["", "yes", "no"] = ""  # whether the account is one
     topics: tuple[str, ...] = ()  # one of the interests
 
 

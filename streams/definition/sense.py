@@ -1,11 +1,12 @@
 """What a definition whose values are all allowed can still say wrongly."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from streams.definition.check import Problem
-from streams.definition.model import Clause, Definition
+from streams.definition.model import FILLED, Clause, Definition
 
 # Kind of clause -> the fields that it needs. A clause has no others.
 _NEEDS = {
@@ -34,6 +35,11 @@ def nonsense(definition: Definition) -> Iterator[Problem]:
     yield from _twice(
         [("actions", a, action.name) for a, action in enumerate(definition.actions)], "an action"
     )
+    for a, action in enumerate(definition.actions):
+        for name in re.findall(r"\{(\w+)\}", action.message):
+            if name not in FILLED:
+                text = f"has {{{name}}}, which nothing fills; use {', '.join(f'{{{n}}}' for n in FILLED)}"
+                yield Problem(("actions", a, "message"), text)
     for t, rule in enumerate(definition.topics):
         if not (rule.url or rule.title or rule.search or rule.inspiration):
             yield Problem(("topics", t), "fits nothing; give it url, title or search, or inspiration = true")

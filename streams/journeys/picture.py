@@ -128,6 +128,7 @@ def facts(rules: Definition) -> str:
         (
             fact.entity,
             f"`{fact.attribute}`",
+            fact.kind,
             "for ever" if fact.shelf_days is None else f"{fact.shelf_days} days",
             f"{fact.value:g} / {fact.cost:g}" if fact.question else "",
             ", ".join(fact.stages) or ("all" if fact.question else ""),
@@ -135,7 +136,8 @@ def facts(rules: Definition) -> str:
         )
         for fact in rules.facts
     ]
-    return "\n".join(_table(("about", "fact", "holds", "value / cost", "asked in", "question"), rows))
+    header = ("about", "fact", "kind", "holds", "value / cost", "asked in", "question")
+    return "\n".join(_table(header, rows))
 
 
 def actions(rules: Definition) -> str:
@@ -158,6 +160,10 @@ def _conditions(action: ActionRule) -> Iterable[str]:
         yield " or ".join(f"`{stage}`" for stage in action.stages)
     if action.statuses:
         yield " or ".join(action.statuses)
+    if action.handoff:
+        yield f"a hand-off is {' or '.join(action.handoff)}"
+    if action.customer:
+        yield {"yes": "a customer", "no": "no customer"}[action.customer]
     if action.missing:
         yield f"no {' or '.join(action.missing)} seen"
     if action.topics:
