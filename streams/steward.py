@@ -19,7 +19,7 @@ PATIENCE = 5.0  # and then, until it is as it was said: it may never be
 POLL_SECONDS = 0.25
 _NO_LATER = 0  # ms; a clock never goes back
 
-_ISSUED = re.compile(r"([ac])[0-9a-f]{15}\Z")
+ISSUED = re.compile(r"([ac])[0-9a-f]{15}\Z")
 _ISSUED_KIND = {"c": "journeys_contact_id", "a": "journeys_account_id"}
 
 Found = TypeVar("Found")
@@ -31,7 +31,7 @@ def named(text: str) -> dict[str, str]:
     >>> named("contact_id:7"), named("jane@acme.nl"), named("c0123456789abcde")
     ({'contact_id': '7'}, {'email': 'jane@acme.nl'}, {'journeys_contact_id': 'c0123456789abcde'})
     """
-    if issued := _ISSUED.match(text):
+    if issued := ISSUED.match(text):
         return {_ISSUED_KIND[issued[1]]: text}
     kind, colon, value = text.partition(":")
     if colon and re.fullmatch(r"[a-z_]+", kind) and kind != "mailto":
