@@ -13,6 +13,8 @@ REASONS: Final = (
     "no_identifier",
     "tenant_mismatch",
     "erased",
+    "no_handoff",
+    "impossible_outcome",
     "processing_error",
     "refused_by_clickhouse",
 )

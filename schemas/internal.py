@@ -18,6 +18,8 @@ ISSUED_KINDS = ("journeys_contact_id", "journeys_account_id")  # ids that we gav
 STEWARD, CRM, ERP, OTHER = 0, 1, 2, 3  # trust ranks
 PERSON, MACHINE, US = 0, 1, 2  # actors
 
+BARELY = (1 << 62) - 1  # ms, after any time: since when a key is known that is merely mentioned
+
 PER_EMPLOYMENT = ("job_title", "role", "department", "seniority")  # facts about a person in a firm
 
 
@@ -97,6 +99,7 @@ class Told(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="told")
     rank: int
     at: int
     facts: dict[str, Any]
+    mailbox: str = ""  # role mailbox (`info@acme.nl`) on the message, else empty
 
 
 class Tick(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="tick", frozen=True):
@@ -112,7 +115,10 @@ class Tick(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="tick",
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="seen", frozen=True):
-    """Identifier or account key exists, earliest at `at` (topic `identity-links`, like the four below)."""
+    """Identifier or account key exists, earliest at `at` (topic `identity-links`, like the four below).
+
+    `BARELY`: only outcomes and commands name it; then it may be the id of an account that we issued, too.
+    """
 
     tenant: str
     identifier: str
@@ -217,7 +223,7 @@ class Outcome(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="out
 class Command(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="command", frozen=True):
     """What somebody decides about an account (topic `touchpoints.valid`, keyed by the first of `account`).
 
-    What the command does not need is empty.
+    What the command does not need is empty. In snapshots `identifiers` are `keys.erased_name` of their keys.
     """
 
     tenant: str

@@ -27,7 +27,7 @@ from streams.store import Disk
 EMBEDDED_PARTITIONS = 8  # where JOURNEYS_PARTITIONS says nothing else
 EARLIEST, TOO_LATE = from_rfc3339("2000-01-01T00:00:00Z"), from_rfc3339("9999-01-01T00:00:00Z")  # ms
 STATEFUL = ("fragments", "identity", "journeys")
-STATE_FORMAT = 2  # of the rows of the steps; it rises when older rows can no longer be read
+STATE_FORMAT = 3  # of the rows of the steps; it rises when older rows can no longer be read
 CLEAR_SECONDS = 10.0  # for queries to let go of files that held what is erased; they take milliseconds
 
 # Accepted so far. An erased touch counts as well; so does one that came to ClickHouse when it was erased

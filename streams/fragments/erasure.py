@@ -102,7 +102,11 @@ def cut(row: Fragment, erasure: Erasure, key_of: Callable[..., bytes]) -> None:
     left = {name: [f for f in facts if not erasure.drops(name, f.at)] for name, facts in told.items()}
     row.facts = {name: facts[0] for name, facts in left.items() if facts}
     row.lesser = {name: facts[1:] for name, facts in left.items() if facts[1:]}
+    history = {name: [f for f in told if not erasure.drops(name, f.at)] for name, told in row.history.items()}
+    row.history = {name: told for name, told in history.items() if told}
     if floor is not None:
+        row.words = [said for said in row.words if said[0] >= floor]
+        row.words_level = row.words_level if row.words else 0
         row.said = [at for at in row.said if at >= floor]
     if floor is not None and row.seen is not None and row.seen < floor:
         row.seen = min([*row.said, *(touch.at for touch in row.touches[:1])], default=None)

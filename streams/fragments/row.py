@@ -10,7 +10,16 @@ from typing import Final
 import msgspec
 
 from schemas.identity import MapRow
-from schemas.internal import ACCOUNT_KINDS, STRONG_KINDS, WEAK_KINDS, Fact, Mini, kind_of
+from schemas.internal import (
+    ACCOUNT_KINDS,
+    STRONG_KINDS,
+    WEAK_KINDS,
+    Command,
+    Fact,
+    Mini,
+    Outcome,
+    kind_of,
+)
 from schemas.times import DAY_MS, from_rfc3339
 from streams.fragments.thinning import Ladder, Level, thin
 
@@ -29,6 +38,7 @@ SAID: Final = 16  # times of messages that were no touch: the latest
 ERASED: Final = 1_000  # events that are erased, as keyed hashes: the smallest
 FACTS: Final = 64  # attributes
 FACT_BYTES: Final = 512  # of one value, as JSON; a longer one is no fact
+WORDS: Final = 100  # on consent, of all purposes: so many are kept one by one
 
 TRADE_TYPES: Final = frozenset(
     {"order_placed", "order_cancelled", "order_returned", "subscription_started", "subscription_ended"}
@@ -40,6 +50,7 @@ YEAR_MS: Final = 12 * MONTH_MS
 EVER_MS: Final = 1_000 * YEAR_MS
 
 Claim = tuple[int, str, str, int]  # at, value (a strong identifier, an account key), source, rank
+Said = tuple[int, str, bool]  # a word on consent: at, purpose, given
 LinkKey = tuple[str, str, str, int]  # a, b, source, rank
 LinkRow = tuple[str, str, str, int, int, int]  # the same, earliest at, latest at
 PeriodRow = tuple[int | None, int | None]  # from (ms; None: since ever) to before (None: without end)
@@ -97,6 +108,13 @@ class Fragment(msgspec.Struct, array_like=True, gc=False):
     mapped: MapState | None = None
     left: list[Left] = []  # oldest first
     erased: list[bytes] = []  # hashes (`keys.event_key`) of touches that were in the row, ascending
+    history: dict[str, list[Fact]] = {}  # facts that count per employment (`keeping.remembered`)
+    words_level: int = 0  # of WORD_LADDER
+    words: list[Said] = []  # ascending
+    mailboxes: list[str] = []  # role mailboxes on touches, ascending
+    outcomes: list[Outcome] = []  # every distinct copy, ascending (`keeping.decisions`)
+    commands: list[Command] = []  # the same; what they name people by are keyed hashes
+    refused: list[str] = []  # ids of outcomes of which a dead letter was sent, ascending
 
 
 class Brief(msgspec.Struct, array_like=True, gc=False):
@@ -245,6 +263,23 @@ TOUCH_LADDER: Final[Ladder[Mini]] = (
     _touches(_each_trade, _by_actor(YEAR_MS), _by_type(EVER_MS)),
     _touches(_trade_by_type(MONTH_MS), _by_actor(YEAR_MS), _by_type(EVER_MS)),
     _touches(_trade_by_type(YEAR_MS), _by_actor(YEAR_MS), _by_type(EVER_MS)),
+)
+
+
+def _words(*groupings: Callable[[Said], Hashable]) -> Level[Said]:
+    return Level(groupings, few=1, most=WORDS, room=WORDS)
+
+
+def _by_word(bucket: int) -> Callable[[Said], Hashable]:
+    return lambda said: (said[0] // bucket, *said[1:])
+
+
+WORD_LADDER: Final[Ladder[Said]] = (
+    _words(),
+    _words(_by_word(HOUR_MS)),
+    _words(_by_word(DAY_MS)),
+    _words(_by_word(MONTH_MS)),
+    _words(_by_word(YEAR_MS)),
 )
 
 CLAIM_LADDER: Final[Ladder[Claim]] = (

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 
 from schemas.internal import ISSUED_KINDS, Mini, Part, Snapshot, kind_of
+from streams.fragments import keeping
 from streams.fragments.moves import name_predecessors
 from streams.fragments.row import Fragment, Left, MapState, SpanRow, is_strong
 
@@ -30,7 +31,7 @@ def snapshots(row: Fragment) -> dict[str, Snapshot]:
     account knows the identifier. An id that we issued, of which nothing was said, is nowhere.
     """
     mapped = row.mapped
-    if mapped is None or not (row.touches or row.facts or kind_of(row.identifier) not in ISSUED_KINDS):
+    if mapped is None or (kind_of(row.identifier) in ISSUED_KINDS and not _is_spoken_of(row)):
         return {}
     touches, spans = counted(row.touches), mapped.spans
     if not (row.named or mapped.places) and len(spans) == 1 and spans[0].since is None:
@@ -41,6 +42,8 @@ def snapshots(row: Fragment) -> dict[str, Snapshot]:
         stand = {span.account: _snapshot(row, span.account, [part])}
     else:
         stand = _standing(row, mapped, touches)
+    if row.outcomes or row.commands:
+        _decide(row, mapped, stand)
     if row.left:
         name_predecessors(stand, row.left)
     return stand
@@ -79,6 +82,29 @@ def _standing(row: Fragment, mapped: MapState, touches: list[Mini]) -> dict[str,
     }
 
 
+def _is_spoken_of(row: Fragment) -> bool:
+    return bool(row.touches or row.facts or row.outcomes or row.commands)
+
+
+def _decide(row: Fragment, mapped: MapState, stand: dict[str, Snapshot]) -> None:
+    """Outcomes and commands belong to the account of the span that they fall in."""
+    starts = [-(1 << 62) if span.since is None else span.since for span in mapped.spans]
+    alone = row.seen is None and not (row.touches or row.facts)
+
+    def where(at: int) -> Snapshot | None:
+        index = bisect_right(starts, at) - 1
+        return stand.get(mapped.spans[index].account or "") if index >= 0 else None
+
+    for snapshot in stand.values():
+        snapshot.named = alone
+    for outcome in keeping.counted(row.outcomes):
+        if (there := where(outcome.at)) is not None:
+            there.outcomes.append(outcome)
+    for command in keeping.counted(row.commands):
+        if (there := where(command.at)) is not None:
+            there.commands.append(command)
+
+
 def _part(spans: list[SpanRow], index: int) -> Part:
     if index < 0:  # before the first span: nobody's
         return Part("", None, None, [])
@@ -107,7 +133,19 @@ def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:
     if row.mapped is not None and row.mapped.erased:
         anew = max((until or 0 for since, until in row.mapped.erased if since is None), default=0)
     return Snapshot(
-        row.tenant, account, row.identifier, b"", False, dense, parts, row.facts, [], {}, row.erased, anew
+        row.tenant,
+        account,
+        row.identifier,
+        b"",
+        False,
+        dense,
+        parts,
+        row.facts,
+        erased=row.erased,
+        anew=anew,
+        history=row.history,
+        words=keeping.words(row.words) if row.words else {},
+        mailboxes=row.mailboxes,
     )
 
 

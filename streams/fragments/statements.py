@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Final
 
 from schemas.internal import (
+    BARELY,
     STRONG_KINDS,
     WEAK_KINDS,
     Employed,
@@ -77,6 +78,8 @@ def statements(row: Fragment) -> list[Statement]:
     said: list[Statement] = []
     if row.seen is not None:
         said.append(Seen(tenant, identifier, row.seen))
+    elif row.outcomes or row.commands:
+        said.append(Seen(tenant, identifier, BARELY))
     said += links(tenant, row.links)
     said += [Named(tenant, identifier, account, at) for account, at in row.named.items()]
     kind = kind_of(identifier)

@@ -10,15 +10,17 @@ from schemas.internal import Asserted, Command, Outcome, Owner, Snapshot, Tick, 
 from schemas.keys import event_key, identifier_key, partition_of
 from schemas.topics import DEAD, LINKS, MAP, SNAPSHOTS, VALID
 from streams.core import Group, Member, Output, Record, Rows, StepConfig, Version
-from streams.fragments import clock, erasure, row
+from streams.fragments import clock, erasure, keeping, row
 from streams.fragments.idle import Idle
 from streams.fragments.moves import moved, name_predecessors
 from streams.fragments.row import Fragment
 from streams.fragments.snapshots import snapshots, withdrawn
 from streams.fragments.statements import Statement, statements
 from streams.fragments.update import Update
+from streams.fragments.waiting import Waiting
+from streams.letters import letter
 
-_Input = Touch | Owner | Told
+_Input = Touch | Owner | Told | Outcome | Command
 
 _decode_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted | Outcome | Command).decode
 _decode_map = msgspec.json.Decoder(MapRow).decode
@@ -37,6 +39,7 @@ class Fragments:
         self._key_of = config.key_of
         self._clock = config.key_of("clock")
         self._idle = Idle()
+        self._waiting = Waiting(live=config.live)
 
     def recovered(self, rows: Rows) -> None:
         """Find out when which row may be forgotten."""
@@ -46,6 +49,7 @@ class Fragments:
                 continue
             if group != self._clock:
                 self._idle.recovered(group, value)
+                self._waiting.recovered(group, value)
             elif (reached := clock.decode(value).reached(self._config.partitions)) is not None:
                 self._idle.resume(reached[0])
 
@@ -67,8 +71,8 @@ class Fragments:
             if isinstance(message, Tick):
                 ticks.append(message)
                 continue
-            if isinstance(message, Asserted | Outcome | Command) or not (identifier := _about(message)):
-                continue  # what people say, and unattributed: for the views alone
+            if isinstance(message, Asserted) or not (identifier := _about(message)):
+                continue  # what people say of pairs, and unattributed: for the views alone
             key = record.key or self._key_of(message.tenant, identifier)
             if key not in batch:
                 batch[key] = (message.tenant, identifier, [], [])
@@ -92,8 +96,11 @@ class Fragments:
             *snapshots(fragment).values(),
             *(withdrawn(fragment, left) for left in fragment.left),
         ]
-        return self._state(fragment.tenant, statements(fragment)) + [
-            self._snapshot(each, version) for each in standing
+        refused = [said for said in keeping.counted(fragment.outcomes) if said.event_id in fragment.refused]
+        return [
+            *self._state(fragment.tenant, statements(fragment)),
+            *(self._snapshot(each, version) for each in standing),
+            *map(self._letter, refused),
         ]
 
     def adopt(self, rows: Rows, group: Group, member: Member, theirs: bytes) -> None:
@@ -132,14 +139,13 @@ class Fragments:
         for said in maps:
             update.mapped(said)
         for message in messages:
-            if isinstance(message, Touch):
-                update.touch(message)
-            elif isinstance(message, Owner):
-                update.owner(message)
-            else:
-                update.told(message)
+            update.take(message)
         update.finish()
         stand = snapshots(fragment)
+        if stand:
+            fragment.refused = []  # from now on the account decides
+        else:
+            self._waiting.note(group, fragment)
         gone = [account for account in stood if account not in stand]
         if gone or fragment.left:
             fragment.left = moved(fragment.left, stood, mapped, stand, fragment.mapped, version)
@@ -182,6 +188,9 @@ class Fragments:
         )
         return Output(DEAD.name, self._config.partition, None, b"", headers)
 
+    def _letter(self, said: Outcome) -> Output:
+        return letter(said, "no_handoff", "no account has this id", self._config)
+
     def _state(self, tenant: str, said: Sequence[Statement]) -> list[Output]:
         if not said:
             return []
@@ -207,7 +216,9 @@ class Fragments:
         if reached is None or reached == stood:
             return []
         self._idle.forget(rows, reached[0], heard_of)
-        return self._ticks(heard)
+        drained = reached[1] > (stood[1] if stood is not None else 0)
+        refused = self._waiting.refuse(rows, reached[0], drained=drained)
+        return [*map(self._letter, refused), *self._ticks(heard)]
 
     def _ticks(self, heard: clock.Clock) -> list[Output]:
         reached = heard.reached(self._config.partitions)
@@ -219,7 +230,9 @@ class Fragments:
         ]
 
 
-def _about(message: Touch | Owner | Told) -> str:
+def _about(message: _Input) -> str:
     if isinstance(message, Touch):
         return message.identifier
+    if isinstance(message, Outcome | Command):
+        return message.account[0]
     return message.weak if isinstance(message, Owner) else message.account

@@ -11,12 +11,15 @@ from schemas.identity import MapRow
 from schemas.internal import (
     ACCOUNT_KINDS,
     ERP,
+    PER_EMPLOYMENT,
     PERSON,
     STEWARD,
     STRONG_KINDS,
+    Command,
     Fact,
     Link,
     Mini,
+    Outcome,
     Owner,
     Owns,
     Told,
@@ -26,15 +29,16 @@ from schemas.internal import (
 from schemas.keys import erased_name, event_key, identifier_key
 from schemas.times import DAY_MS
 from schemas.touchpoint import FACT_TYPES
-from streams.fragments import erasure
+from streams.fragments import erasure, keeping
 from streams.fragments import row as rows
 from streams.fragments.erasure import CONSENT, front
-from streams.fragments.row import CLAIM_LADDER, TOUCH_LADDER, Claim, Fragment, LinkKey
+from streams.fragments.row import CLAIM_LADDER, TOUCH_LADDER, WORD_LADDER, Claim, Fragment, LinkKey, Said
 from streams.fragments.statements import PROFILING, links
 from streams.fragments.thinning import settle
 
 _EMPLOYING: Final = frozenset({"identified", "profile_updated"})
 _ANNOUNCED: Final = frozenset((*STRONG_KINDS, *ACCOUNT_KINDS))
+_PER_EMPLOYMENT: Final = frozenset(PER_EMPLOYMENT)
 _json = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -50,12 +54,16 @@ class Update:
 
     __slots__ = (
         "_claims",
+        "_commands",
         "_erasure",
         "_facts",
+        "_history",
         "_key_of",
         "_links",
         "_named_by_map",
+        "_outcomes",
         "_touches",
+        "_words",
         "overflow",
         "refused",
         "restated",
@@ -73,6 +81,10 @@ class Update:
         self._named_by_map = ""  # what a map row of this batch calls the identifier
         self._touches: list[Mini] = []
         self._claims: list[Claim] = []
+        self._history: list[tuple[str, Fact]] = []
+        self._words: set[Said] = set()
+        self._outcomes: list[Outcome] = []
+        self._commands: list[Command] = []
         self._facts = row.facts  # copied before the first change: snapshots of the row as it was refer to it
         self._links: dict[LinkKey, tuple[int, int]] | None = None  # only where one is heard
         self._erasure = None if row.mapped is None else erasure.of(row, key_of)
@@ -97,6 +109,17 @@ class Update:
                 self._tell_owners(row.claims)
             erasure.cut(row, self._erasure, self._key_of)
             self._facts = row.facts
+
+    def take(self, message: Touch | Owner | Told | Outcome | Command) -> None:
+        """Any other message."""
+        if isinstance(message, Touch):
+            self.touch(message)
+        elif isinstance(message, Owner):
+            self.owner(message)
+        elif isinstance(message, Told):
+            self.told(message)
+        else:
+            self.decided(message)
 
     def touch(self, touch: Touch) -> None:
         """A touchpoint of this identifier. Every copy of an event tells facts and statements; one counts."""
@@ -128,11 +151,11 @@ class Update:
             self._link(touch.strong, touch.source, rank, at)
         if touch.contact and kind not in ACCOUNT_KINDS:
             self._tell(touch.contact, "", rank, at, touch.source)
+            self._remember(touch)
         if touch.organisation and not touch.account:
             self._tell(touch.organisation, "organisation.", rank, at, touch.source)
         if touch.consent:
-            # Consent is no matter of trust: the latest word holds; of equal times, the refusal.
-            self._tell(touch.consent, CONSENT, STEWARD, at, touch.source)
+            self._consent(touch)
 
     def owner(self, owner: Owner) -> None:
         """The weak identifier was seen together with a strong one."""
@@ -161,12 +184,27 @@ class Update:
             self._link(told.keys, told.source, told.rank, told.at)
         if told.facts:
             self._tell(told.facts, "", told.rank, told.at, told.source)
+        if told.mailbox and told.mailbox not in row.mailboxes:
+            row.mailboxes = sorted([*row.mailboxes, told.mailbox])[: keeping.MAILBOXES]
+
+    def decided(self, said: Outcome | Command) -> None:
+        """An outcome or a command that names this account first."""
+        row = self.row
+        if row.last is None or said.at > row.last:
+            row.last = said.at
+        row.identifier = said.account[0]
+        if isinstance(said, Outcome):
+            self._outcomes.append(said)
+        else:
+            self._commands.append(keeping.nameless(said, self._key_of))
 
     def finish(self) -> None:
         """Bring sets into canonical form and within their bounds."""
         row = self.row
         if self._touches:
             self._settle_touches()
+        if self._history or self._words or self._outcomes or self._commands:
+            self._settle_said()
         if self._claims:
             known = set(row.claims)
             if not known.issuperset(self._claims):
@@ -202,6 +240,22 @@ class Update:
             if row.level:
                 row.touches = sorted({*row.touches, *rows.of_accounts(row, touches)}, key=rows.touch_order)
 
+    def _settle_said(self) -> None:
+        """Lists are replaced: snapshots of the row as it was refer to them."""
+        row = self.row
+        if self._history:
+            told = dict(row.history)
+            for name, fact in self._history:
+                told[name] = [*told.get(name, ()), fact]
+            row.history = {name: keeping.remembered(facts) for name, facts in told.items()}
+        if not self._words <= (known := set(row.words)):
+            words = sorted(known | self._words)
+            row.words_level, row.words = settle(WORD_LADDER, row.words_level, words, 1)
+        if self._outcomes or self._commands:
+            self.stated = self.stated or not (row.outcomes or row.commands)
+            row.outcomes = keeping.decisions(row.outcomes, self._outcomes)
+            row.commands = keeping.decisions(row.commands, self._commands)
+
     def _tell_owners(self, claims: list[Claim]) -> None:
         """Tell which of these owners are erased: once they have no name here it cannot be told any more.
 
@@ -220,7 +274,7 @@ class Update:
         if touch.actor == PERSON and len(touch.strong) > 1:
             self._forward(touch.strong, touch.source, touch.rank, touch.occurred_at)
         if touch.consent:  # of a device that was an erased person's: a word on consent it keeps
-            self._tell(touch.consent, CONSENT, STEWARD, touch.occurred_at, touch.source)
+            self._consent(touch)
 
     def _back(self, touch: Touch) -> None:
         """A touch that is not erased, or no more: whoever it is told of may name its event."""
@@ -275,6 +329,23 @@ class Update:
         pairs = combinations(sorted(set(keys)), 2)
         self.overflow += [Link(self.row.tenant, a, b, source, rank, at) for a, b in pairs]
 
+    def _consent(self, touch: Touch) -> None:
+        """Consent is no matter of trust: the latest word holds; of equal times, the refusal."""
+        at = touch.occurred_at
+        self._tell(touch.consent, CONSENT, STEWARD, at, touch.source)
+        if kind_of(touch.identifier) not in ACCOUNT_KINDS and not (
+            self._erasure is not None and self._erasure.drops(CONSENT, at)
+        ):
+            self._words.update((at, purpose, given) for purpose, given in touch.consent.items())
+
+    def _remember(self, touch: Touch) -> None:
+        """Facts that count per employment."""
+        at = touch.occurred_at
+        for name in _PER_EMPLOYMENT.intersection(touch.contact):
+            value = touch.contact[name]
+            if _is_fact(value) and not (self._erasure is not None and self._erasure.drops(name, at)):
+                self._history.append((name, Fact(touch.rank, at, touch.source, value)))
+
     def _tell(self, facts: Mapping[str, Any], prefix: str, rank: int, at: int, source: str) -> None:
         row = self.row
         for attribute, value in facts.items():
@@ -323,4 +394,5 @@ def _mini(touch: Touch, at_firm: str) -> Mini:
         order or "",
         touch.channel,
         at_firm,
+        keeping.trade(touch),
     )

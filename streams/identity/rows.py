@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.identifiers import address_domain
-from schemas.internal import ACCOUNT_KINDS, WEAK_KINDS, kind_of
+from schemas.internal import ACCOUNT_KINDS, BARELY, WEAK_KINDS, kind_of
 from schemas.keys import erased_name
 from schemas.times import DAY_MS
 from streams.identity.contacts import Timeline
@@ -30,7 +30,7 @@ Employment = tuple[str, str, int, str]  # source, CRM contact id (else the ident
 Fate = tuple[int, str]  # bit n: the partner's links of trust rank n are inert; why links are refused, if so
 HELD: Final[Fate] = (0, "")
 NEVER: Final = 1 << 62  # ms: after any time
-BY_ADDRESS: Final = NEVER - 1  # ms: since when a domain is known of which nothing but addresses tells
+BY_ADDRESS: Final = BARELY  # ms: since when a domain is known of which nothing but addresses tells
 
 
 class Said(NamedTuple):

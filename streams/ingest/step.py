@@ -148,7 +148,7 @@ class Ingest(Step):
         if made.account:
             # What no person did asserts nothing: its keys are not linked.
             named = found.account if made.actor == PERSON and found.account else [made.account]
-            told = Told(tenant, made.account, named, source, made.rank, at, made.organisation)
+            told = Told(tenant, made.account, named, source, made.rank, at, made.organisation, found.address)
             out.append(self._output(VALID.name, told, tenant, made.account))
         return out
 

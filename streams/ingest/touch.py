@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from schemas.identifiers import NOBODY, Identified
+from schemas.identifiers import NOBODY, Identified, email
 from schemas.internal import (
     ACCOUNT_KINDS,
     CRM,
@@ -54,6 +54,7 @@ class Keys:
     weak: list[str] = field(default_factory=list)
     account: list[str] = field(default_factory=list)  # those inside the event's `account`
     mailbox: str = ""  # `domain:…` of the firm whose role mailbox is on the event
+    address: str = ""  # that mailbox
     unused: Extra = field(default_factory=dict)  # values that identify nobody, as they came
 
 
@@ -80,6 +81,7 @@ def keys(event: Touchpoint, spelling: Spelling) -> Keys:
                 found.strong.append(identifier)
             elif places:
                 found.mailbox = places
+                found.address = email(str(person[kind])) or ""
     for kind in WEAK_KINDS:
         if kind in person:
             present += 1

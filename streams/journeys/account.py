@@ -28,6 +28,7 @@ from schemas.internal import (
     Snapshot,
     kind_of,
 )
+from schemas.keys import hasher
 from schemas.times import day_in
 from streams.definition import Definition
 from streams.journeys import group
@@ -42,6 +43,7 @@ from streams.journeys.walk import Person, Spell, Walk, Walked
 _STRENGTH = {kind: i for i, kind in enumerate((*STRONG_KINDS, *WEAK_KINDS, *ACCOUNT_KINDS, *ISSUED_KINDS))}
 _FIRM = "organisation."
 
+KeyOf = Callable[..., bytes]
 Period = tuple[int, int]  # since, until (ms); -EVER, EVER where open
 Move = tuple[int, str]  # when (ms), from which account
 
@@ -53,6 +55,7 @@ class Given(NamedTuple):
     tenant: str = ""
     account: str = ""  # its id
     clock: int = 0  # T, ms
+    key_of: KeyOf = hasher("")  # what commands name people by are keyed hashes
 
     @property
     def day_of(self) -> Callable[[int], int]:
@@ -113,13 +116,15 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
     definition = given.definition
     there = [s for s in snapshots if not s.withdrawn]
     there.sort(key=lambda s: (_STRENGTH.get(kind_of(s.identifier), len(_STRENGTH)), s.identifier))
-    keys = sorted(s.identifier for s in there if kind_of(s.identifier) in ACCOUNT_KINDS and not s.named)
+    firms = [s for s in there if kind_of(s.identifier) in ACCOUNT_KINDS]
+    keys = sorted(s.identifier for s in firms)
     people, moves = _people(there)
     contacts = gather(there)
     touches = _touches(there)
     outcomes, commands = _said(there)
     day_of = given.day_of
-    known = group.Known(definition, contacts, people, touches, commands, day_of)
+    assigned = group.assigned(contacts, commands, given.tenant, given.key_of)
+    known = group.Known(definition, contacts, people, touches, assigned, day_of)
     counted = known.counted(touches)
     desk = Desk(
         definition.handoff,
@@ -137,7 +142,7 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
     if not name and not keys:
         name = next((n for spell in spells if (n := contacts[spell.contact].name)), "")
     return Account(
-        gone=not (people or walked.touches or firm or any(kind_of(key) != "domain" for key in keys)),
+        gone=not (people or walked.touches or firm or any(map(_is_firm, firms))),
         organisation=bool(keys),
         name=name,
         keys=keys,
@@ -155,6 +160,11 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
         commands=commands,
         mailboxes=sorted({box for s in there for box in s.mailboxes}),
     )
+
+
+def _is_firm(snapshot: Snapshot) -> bool:
+    """Whether an account key is the sign of an account by itself."""
+    return not (snapshot.named or kind_of(snapshot.identifier) == "domain")
 
 
 def _said(snapshots: list[Snapshot]) -> tuple[list[Outcome], list[Command]]:

@@ -31,11 +31,14 @@ Words = dict[str, list[Word]]  # purpose -> ascending
 class Contact:
     """One contact, as this account's fragments know it."""
 
-    __slots__ = ("bounces", "consent", "facts", "history", "identifiers", "phones", "words")
+    __slots__ = ("anew", "bounces", "consent", "facts", "history", "identifiers", "phones", "words")
 
     def __init__(self) -> None:
         self.identifiers: list[str] = []  # strong ones
         self.phones: list[str] = []
+        self.anew: dict[
+            str, int
+        ] = {}  # identifier -> since when (ms) it tells anything: before, it is erased
         self.consent: dict[str, bool] = {}  # purpose -> given; one identifier that refuses is a refusal
         self.words: dict[str, Words] = {}  # identifier -> what was said on it
         self.facts: dict[str, list[Fact]] = {}  # attribute -> the best of each fragment
@@ -95,6 +98,8 @@ def _known_by(known: Contact, snapshot: Snapshot, contact: str) -> None:
         known.identifiers.append(snapshot.identifier)
     elif kind == "phone":
         known.phones.append(snapshot.identifier)
+    if snapshot.anew:
+        known.anew[snapshot.identifier] = snapshot.anew
     if snapshot.words:
         _take_words(known, snapshot, contact, strong=kind in STRONG_KINDS)
     mine = [part for part in snapshot.parts if part.contact == contact]

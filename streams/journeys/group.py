@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from online_models.inactivity import Parameters
 from schemas.internal import PERSON, Command, kind_of
+from schemas.keys import erased_name, identifier_key
 from streams.definition import Definition
 from streams.journeys import reach, roles
 from streams.journeys.contacts import Contact
@@ -33,7 +34,7 @@ class Known:
         contacts: Mapping[str, Contact],
         people: Mapping[str, Person],
         touches: Sequence[Touched],
-        commands: Iterable[Command],
+        commands: Iterable[Assigned],
         day_of: Callable[[int], int],
     ) -> None:
         self._definition = definition
@@ -58,7 +59,7 @@ class Known:
             _known(contacts[c], c, spell, shown.get((c, spell.since), {}), refuses=c in self.refusing)
             for c, spell in self.periods
         ]
-        self.commands = list(_assigned(contacts, commands))
+        self.commands = list(commands)
         # The weights are those of the last period; who started a journey, which is not known yet, has none.
         self.weights: dict[str, float] = {}
         for (contact, _), held in zip(self.periods, self.roles([]), strict=True):
@@ -189,13 +190,26 @@ def _line(known: Contact, seen: Sequence[int]) -> reach.Known:
     return reach.Known(addresses, known.phones, known.words, known.bounces, seen)
 
 
-def _assigned(contacts: Mapping[str, Contact], commands: Iterable[Command]) -> Iterable[Assigned]:
-    """The commands about roles, each for the contact of its strongest identifier that is known here."""
-    owner = {i: c for c, known in contacts.items() for i in (*known.identifiers, *known.phones)}
-    owner |= {f"journeys_contact_id:{contact}": contact for contact in contacts}
-    for said in commands:
-        if said.command in ("assign_role", "remove_role"):
-            whose = next((owner[i] for i in said.identifiers if i in owner), None)
-            if whose is not None:
-                given = said.command == "assign_role"
-                yield Assigned(whose, said.role, said.at, said.event_id, given)
+def assigned(
+    contacts: Mapping[str, Contact],
+    commands: Iterable[Command],
+    tenant: str,
+    key_of: Callable[..., bytes],
+) -> Iterable[Assigned]:
+    """The commands about roles, each for the contact of its strongest identifier that is known here.
+
+    They name people by keyed hashes. What was said before a person was erased is about nobody.
+    """
+    about = [said for said in commands if said.command in ("assign_role", "remove_role")]
+    if not about:
+        return
+    owner: dict[str, tuple[str, int]] = {}  # -> contact, since when it tells anything (ms)
+    for contact, known in contacts.items():
+        names = (*known.identifiers, *known.phones, f"journeys_contact_id:{contact}")
+        for name in names:
+            owner[erased_name(identifier_key(key_of, tenant, name))] = contact, known.anew.get(name, 0)
+    for said in about:
+        found = (owner[i] for i in said.identifiers if i in owner)
+        whose = next((contact for contact, since in found if said.at >= since), None)
+        if whose is not None:
+            yield Assigned(whose, said.role, said.at, said.event_id, said.command == "assign_role")

@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from schemas import deadletter, events, topics
+from schemas import events, topics
 from schemas.events import AccountProfile, AccountRef, JourneyEvent
 from schemas.handoff import LeadHandoff
 from schemas.internal import Outcome, Snapshot
-from schemas.keys import event_key, partition_of
-from schemas.times import DAY_MS, rfc3339
+from schemas.keys import partition_of
+from schemas.times import rfc3339
 from streams.core import Group, Member, Output, StepConfig, Version
 from streams.definition import Definition
 from streams.journeys import changes, records
@@ -24,13 +24,13 @@ from streams.journeys.ledger import Ledger, Making, Said
 from streams.journeys.records import LEDGER, PROFILE, Taken, is_fragment
 from streams.journeys.sealed import opened
 from streams.journeys.telling import event
+from streams.letters import PATIENCE_MS, letter
 from streams.session import unpack_version
 
 HEAD = b""
 LETTERS = b"letters"  # outcomes that count for no hand-off, and were refused
 CHANGED = b"changed"  # the definition: a row of a group of its own, per tenant
 PUBLISHED: Final = (LEDGER, PROFILE, LETTERS, CHANGED)  # the rows from which follows what was sent
-PATIENCE_MS: Final = DAY_MS  # of T: so long an outcome waits for its hand-off
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -106,7 +106,7 @@ class Press:
         or moved on since it was published last.
         """
         group = self._config.key_of(head.tenant, "account", head.account)
-        given = Given(self._definition, head.tenant, head.account, clock)
+        given = Given(self._definition, head.tenant, head.account, clock, self._config.key_of)
         snapshots = [_snapshot(v) for m, v in members.items() if is_fragment(m)]
         account = derive(snapshots, given)
         value = members.get(LEDGER)
@@ -139,7 +139,7 @@ class Press:
             if written != members.get(LETTERS):
                 changed[LETTERS] = written
             known = _letters(members[LETTERS]) if LETTERS in members else []
-            outputs += [self._letter(letter) for letter in letters if letter not in known]
+            outputs += [self._letter(one) for one in letters if one not in known]
         return Printed(head, changed, taken, outputs)
 
     def outputs(self, group: Group, member: Member, value: bytes, version: Version) -> list[Output]:
@@ -152,7 +152,7 @@ class Press:
             return [self._output(topics.PROFILES.name, group, profile, _json(profile))]
         if member == CHANGED:
             return [self.changed(group, _changed(value), version)]
-        return [self._letter(letter) for letter in _letters(value)]
+        return [self._letter(one) for one in _letters(value)]
 
     def changed(self, group: Group, changed: Changed, version: Version) -> Output:
         """The event that tells it; every partition tells the same one."""
@@ -213,41 +213,8 @@ class Press:
                 letters.append(Letter(*one))
         return letters, due
 
-    def _letter(self, letter: Letter) -> Output:
-        """The dead letter of an outcome, written as it could have come; its offset stands for the event."""
-        said = letter.outcome
-        key = event_key(self._config.key_of, said.tenant, "lead-outcomes", said.event_id)
-        original = _json(message(said))
-        headers = deadletter.headers(
-            reason=letter.reason,
-            field="handoff_id" if said.handoff else "account",
-            error=letter.error,
-            topic=topics.OUTCOMES.name,
-            partition=self._config.partition,
-            offset=-1 - int.from_bytes(key[:6], "big"),
-            generation=self._config.generation,
-            original=original,
-        )
-        return Output(topics.DEAD.name, self._config.partition, None, original, headers)
-
-
-def message(said: Outcome) -> dict[str, object]:
-    """An outcome as a message on `lead-outcomes`.
-
-    >>> told = Outcome("t", "o1", "won", "", ["domain:acme.nl"], "", "", "950", "EUR", 0, "")
-    >>> message(told)["account"], message(told)["value"]
-    ({'domain': 'acme.nl'}, '950')
-    """
-    named = {"handoff_id": said.handoff, "reason": said.reason, "reason_code": said.reason_code}
-    named |= {"value": said.value, "currency": said.currency, "by": said.by}
-    return {
-        "event_id": said.event_id,
-        "tenant": said.tenant,
-        "occurred_at": rfc3339(said.at),
-        "outcome": said.outcome,
-        "account": dict(key.split(":", 1) for key in said.account),
-        **{name: text for name, text in named.items() if text},
-    }
+    def _letter(self, refused: Letter) -> Output:
+        return letter(refused.outcome, refused.reason, refused.error, self._config)
 
 
 def _dues(account: Account, given: Given) -> Iterable[int | None]:

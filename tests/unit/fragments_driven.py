@@ -156,6 +156,7 @@ def records(messages: Iterable[Message]) -> list[Record]:
         if not isinstance(message, Tick):
             about = message.identifier if isinstance(message, Touch) else ""
             about = about or getattr(message, "weak", "") or getattr(message, "account", "")
+            about = about[0] if isinstance(about, list) else about
         key = KEY_OF("t", about) if about else b"k" * 16
         made.append(Record("touchpoints.valid", 1, offset, 0, key, PACK(message)))
     return made
