@@ -36,6 +36,7 @@ from streams.journeys.contacts import EVER, Contact, best_fact, gather, holds
 from streams.journeys.engagement import Meter, Score, score
 from streams.journeys.group import Group
 from streams.journeys.handoffs import Desk
+from streams.journeys.orders import Trading, trade
 from streams.journeys.roles import told_during
 from streams.journeys.stages import Touched, rules
 from streams.journeys.walk import Person, Spell, Walk, Walked
@@ -81,8 +82,14 @@ class Account(NamedTuple):
     desk: Desk  # its hand-offs
     group: Group  # roles, rhythms, what is shared
     score: Score
+    trading: Trading  # its orders
     commands: list[Command]  # in event time
     mailboxes: list[str]
+
+    @property
+    def owner(self) -> str:
+        """Who of us looks after the account; empty: nobody was named."""
+        return next((c.owner for c in reversed(self.commands) if c.command == "set_owner"), "")
 
     def name_of(self, contact: str) -> str:
         """The contact's name; empty: none is known."""
@@ -131,10 +138,11 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
         given.account,
         lambda: Meter(definition.score, known.weights, day_of),
         known.anybody,
-        known.refusing,
     )
     closing = [command for command in commands if command.command == "close_journey"]
-    walked = Walk(people, rules(definition), desk, [*outcomes, *closing]).over(touches, given.clock)
+    walked = Walk(people, rules(definition), desk, [*outcomes, *closing], known.refusing).over(
+        touches, given.clock
+    )
     firm = _firm(there)
     spells = [spell for person in people.values() for spell in person.spells if not spell.phantom]
     spells.sort(key=_appearance)
@@ -157,6 +165,7 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
         desk=desk,
         group=group.found(definition, known, walked, counted, given.clock, day_of),
         score=score(definition.score, counted, known.weights, day_of),
+        trading=trade(definition.orders, definition.journey.orders, touches),
         commands=commands,
         mailboxes=sorted({box for s in there for box in s.mailboxes}),
     )

@@ -4,9 +4,8 @@ Days are whole days of the tenant's time zone. What is smaller than a hundredth 
 of the score and of its parts alike, so that the score is always the sum of the parts that are shown.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from math import fsum
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, fsum, log2
 from typing import Final, NamedTuple
 
 from streams.definition.model import ScoreRule
@@ -41,7 +40,7 @@ def worth(points: float, days: int, half_life_days: int) -> float:
 class Meter:
     """The score along a walk: touches in order of their time."""
 
-    __slots__ = ("_day", "_day_of", "_rule", "_today", "_total", "_weight_of")
+    __slots__ = ("_day", "_day_of", "_rule", "_theirs", "_total", "_weight_of")
 
     def __init__(self, rule: ScoreRule, weight_of: Mapping[str, float], day_of: Callable[[int], int]) -> None:
         self._rule = rule
@@ -49,44 +48,61 @@ class Meter:
         self._day_of = day_of
         self._day = 0
         self._total = 0.0  # as of `_day`
-        self._today: dict[str, float] = {}  # points per person on `_day`, capped
+        self._theirs: dict[str, tuple[int, float, float]] = {}  # person -> day, points on it, score as of it
 
-    def add(self, touched: Touched) -> float:
-        """Take the next touch; the score as of its day, rounded as it is compared."""
-        points = self._rule.points.get(touched.touch.type, 0.0)
-        if points:
-            day = self._day_of(touched.at)
-            if day != self._day:
-                self._total = worth(self._total, day - self._day, self._rule.half_life_days)
-                self._day = day
-                self._today.clear()
-            had = self._today.get(touched.contact, 0.0)
-            has = self._today[touched.contact] = min(self._rule.most_a_day, had + points)
-            self._total += (has - had) * self._weight_of.get(touched.contact, 1.0)
-        return self.score(touched.at)
+    def add(self, touched: Touched) -> None:
+        """Take the next touch."""
+        rule, contact = self._rule, touched.contact
+        points = rule.points.get(touched.touch.type)
+        if not points:
+            return
+        today = self._day_of(touched.at)
+        day, had, theirs = self._theirs.get(contact, (today, 0.0, 0.0))
+        if day != today:
+            had, theirs = 0.0, worth(theirs, today - day, rule.half_life_days)
+        has = min(rule.most_a_day, had + points)
+        more = (has - had) * self._weight_of.get(contact, 1.0)
+        self._theirs[contact] = (today, has, theirs + more)
+        if self._day != today:
+            self._total = worth(self._total, today - self._day, rule.half_life_days)
+            self._day = today
+        self._total += more
 
     def score(self, at: int) -> float:
-        """The score at a time not before that of the last touch."""
+        """The score at a time not before that of the last touch, rounded as it is compared."""
         days = self._day_of(at) - self._day
         return round(worth(self._total, days, self._rule.half_life_days), 2)
 
+    def shares(self, at: int) -> dict[str, float]:
+        """What each person has of it."""
+        today, half_life = self._day_of(at), self._rule.half_life_days
+        return {
+            contact: round(worth(theirs, today - day, half_life), 2)
+            for contact, (day, _, theirs) in self._theirs.items()
+        }
 
-class Score(NamedTuple):
-    """An account's engagement."""
 
-    value: float  # as of `day`
-    day: int | None  # of the last touch with points; None: there is none
-    parts: list[Part]  # the latest first; they add up to the value
+class Score:
+    """An account's engagement: the sum of its parts."""
 
-    def of(self, contact: str, rule: ScoreRule) -> float:
+    __slots__ = ("_shares", "day", "parts", "value")
+
+    def __init__(self, day: int | None, parts: list[Part], rule: ScoreRule) -> None:
+        self.day = day  # of the last touch with points; None: there is none
+        self.parts = parts  # the latest first
+        theirs: dict[str, list[float]] = {}
+        for part in parts:
+            theirs.setdefault(part.contact, []).append(part.at(day or 0, rule))
+        self._shares = {contact: round(fsum(values), 2) for contact, values in theirs.items()}
+        self.value = round(fsum(value for values in theirs.values() for value in values), 2)  # as of `day`
+
+    def of(self, contact: str) -> float:
         """The share of one person."""
-        if self.day is None:
-            return 0.0
-        return round(fsum(p.at(self.day, rule) for p in self.parts if p.contact == contact), 2)
+        return self._shares.get(contact, 0.0)
 
 
 def score(
-    rule: ScoreRule, touches: Iterable[Touched], weight_of: Mapping[str, float], day_of: Callable[[int], int]
+    rule: ScoreRule, touches: Sequence[Touched], weight_of: Mapping[str, float], day_of: Callable[[int], int]
 ) -> Score:
     """The score of these touches, in order of their time, with its parts.
 
@@ -99,19 +115,29 @@ def score(
     """
     most, points_of = rule.most_a_day, rule.points
     points: dict[tuple[int, str], float] = {}
-    types: dict[tuple[int, str], Counter[str]] = {}
-    for at, _, _, contact, touch in touches:
+    types: dict[tuple[int, str], dict[str, int]] = {}
+    last: int | None = None
+    oldest = 0  # days before are worth less than what is shown, whoever's they are
+    for at, _, _, contact, touch in reversed(touches):
         value = points_of.get(touch.type)
         if value:
-            key = (day_of(at), contact)
-            points[key] = points.get(key, 0.0) + value
-            types.setdefault(key, Counter())[touch.type] += 1
-    if not points:
-        return Score(0.0, None, [])
-    last = max(day for day, _ in points)
+            day = day_of(at)
+            if last is None:
+                last = day
+                heaviest = max(weight_of.values(), default=1.0)
+                halvings = log2(max(most * max(heaviest, 1.0) / _LEAST, 1.0))
+                oldest = day - ceil(halvings * rule.half_life_days)
+            elif day < oldest:
+                break
+            key = (day, contact)
+            if key not in points:
+                points[key], types[key] = 0.0, {}
+            points[key] += value
+            types[key][touch.type] = types[key].get(touch.type, 0) + 1
+    if last is None:
+        return Score(None, [], rule)
     parts = [
-        Part(day, contact, min(most, total), weight_of.get(contact, 1.0), dict(types[day, contact]))
-        for (day, contact), total in sorted(points.items(), reverse=True)
+        Part(*key, float(min(most, total)), float(weight_of.get(key[1], 1.0)), types[key])
+        for key, total in sorted(points.items(), reverse=True)
     ]
-    parts = [part for part in parts if part.at(last, rule) >= _LEAST]
-    return Score(round(fsum(part.at(last, rule) for part in parts), 2), last, parts)
+    return Score(last, [part for part in parts if part.at(last, rule) >= _LEAST], rule)

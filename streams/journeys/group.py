@@ -4,7 +4,7 @@ What must be known before the walk (role weights, who refuses profiling, who may
 `Known`; what follows from the walk is `Group`. What a contact does that refuses profiling counts for neither.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from online_models.inactivity import Parameters
@@ -12,10 +12,19 @@ from schemas.internal import PERSON, Command, kind_of
 from schemas.keys import erased_name, identifier_key
 from streams.definition import Definition
 from streams.journeys import reach, roles
-from streams.journeys.contacts import Contact
+from streams.journeys.contacts import EVER, Contact
 from streams.journeys.crossings import Crossing, crossings
 from streams.journeys.reach import Reach
-from streams.journeys.roles import Assigned, Completeness, Role, assign, completeness, first_touches, shows
+from streams.journeys.roles import (
+    INITIATOR,
+    Assigned,
+    Completeness,
+    Role,
+    assign,
+    completeness,
+    first_touches,
+    shows,
+)
 from streams.journeys.silence import Rhythm, spells
 from streams.journeys.stages import Touched
 from streams.journeys.walk import Journey, Person, Spell, Walked
@@ -40,34 +49,54 @@ class Known:
         self._definition = definition
         self._day_of = day_of
         self._no_life = frozenset(definition.journey.no_life)
-        self._contacts = contacts
+        self._people = people
         self.refusing = frozenset(c for c, known in contacts.items() if known.refuses_profiling)
         seen: dict[str, list[int]] = {}
+        there: set[Spell] = set()  # with a touch
         shown: dict[tuple[str, int], dict[str, Touched]] = {}  # contact, begin of the period -> role -> first
         rules = definition.roles
         for touched in touches:
             contact, touch = touched.contact, touched.touch
-            if not contact or touch.actor != PERSON:
+            if not contact:
+                continue
+            spell = people[contact].spell(touched.at)
+            there.add(spell)
+            if touch.actor != PERSON:
                 continue
             seen.setdefault(contact, []).append(touched.at)
             for role in shows(rules, touch):
-                period = people[contact].spell(touched.at).since
-                shown.setdefault((contact, period), {}).setdefault(role, touched)
+                shown.setdefault((contact, spell.since), {}).setdefault(role, touched)
         self.lines = {c: _line(known, seen.get(c, ())) for c, known in contacts.items()}
-        self.periods = [(c, spell) for c, person in people.items() for spell in person.spells]
+        self.open_to = [
+            c for c, line in self.lines.items() if _once_open(line, definition.handoff.legitimate)
+        ]
+        self.periods = [
+            (c, spell)
+            for c, person in people.items()
+            for spell in person.spells
+            if spell in there or not spell.unseen
+        ]
         self._known = [
             _known(contacts[c], c, spell, shown.get((c, spell.since), {}), refuses=c in self.refusing)
             for c, spell in self.periods
         ]
         self.commands = list(commands)
+        self._roles = assign(rules, self._known, self.commands, [])
         # The weights are those of the last period; who started a journey, which is not known yet, has none.
-        self.weights: dict[str, float] = {}
-        for (contact, _), held in zip(self.periods, self.roles([]), strict=True):
-            self.weights[contact] = roles.weight(rules, (role.role for role in held))
+        self.weights = {
+            contact: roles.weight(rules, (role.role for role in held))
+            for (contact, _), held in zip(self.periods, self._roles, strict=True)
+        }
 
-    def roles(self, initiators: Iterable[Touched]) -> list[list[Role]]:
-        """The roles in each of `periods`."""
-        return assign(self._definition.roles, self._known, self.commands, initiators)
+    def roles(self, initiators: Collection[Touched]) -> list[list[Role]]:
+        """The roles in each of `periods`: with those of who started a journey, as found after the walk."""
+        who = {touched.contact for touched in initiators}
+        changed = [i for i, (contact, _) in enumerate(self.periods) if contact in who]
+        again = assign(self._definition.roles, [self._known[i] for i in changed], self.commands, initiators)
+        held = list(self._roles)
+        for i, anew in zip(changed, again, strict=True):
+            held[i] = anew
+        return held
 
     def counted(self, touches: Iterable[Touched]) -> list[Touched]:
         """The signs of life of those who do not refuse that anything is derived from them."""
@@ -82,8 +111,11 @@ class Known:
         """The ways (email, phone) in which the contact may and can be approached at a time (ms)."""
         if contact not in self.lines:
             return set()
-        found = self.reach(contact, at, asked)
-        return {way for way, can in (("email", found.email), ("phone", found.phone)) if can}
+        return reach.ways(self._definition.handoff.legitimate, self.lines[contact], at, asked)
+
+    def refuses(self, contact: str, asked: int) -> bool:
+        """Whether the contact, who made a request then (ms), has said no to all ways since."""
+        return not reach.approachable((), self.lines[contact].words, EVER, asked)
 
     def reach(self, contact: str, at: int, asked: int | None = None) -> Reach:
         """How the contact may be approached, and why."""
@@ -92,7 +124,11 @@ class Known:
 
     def anybody(self, at: int) -> bool:
         """Whether somebody who is here at a time (ms) may be approached."""
-        return any(self.may(c, at) for c, spell in self.periods if spell.since <= at < spell.until)
+        return any(
+            self.may(c, at)
+            for c in self.open_to
+            if any(spell.since <= at < spell.until for spell in self._people[c].spells)
+        )
 
 
 class Group(NamedTuple):
@@ -103,6 +139,7 @@ class Group(NamedTuple):
     periods: dict[tuple[str, int], list[Role]]  # contact, begin of the period -> roles in it
     complete: Completeness  # what the current stage asks for
     crossings: list[tuple[int, Crossing]]  # with the number of the journey
+    crucial: list[list[tuple[str, Touched]]]  # moments of each journey
     rhythm: Rhythm  # the account's
     rhythms: dict[str, Rhythm]  # contact -> its own
     reaches: dict[str, Reach]
@@ -115,9 +152,7 @@ class Group(NamedTuple):
 
     def moments(self, journey: Journey) -> list[tuple[str, Touched]]:
         """The crucial moments of a journey, the first touch of each role among them, by name."""
-        held = {contact: [role.role for role in theirs] for contact, theirs in self.roles.items()}
-        touches = [t for t in journey.touches if t.contact not in self.known.refusing]
-        return sorted({**dict(journey.crucial), **first_touches(touches, held)}.items())
+        return self.crucial[journey.number - 1]
 
 
 def found(
@@ -129,11 +164,7 @@ def found(
     day_of: Callable[[int], int],
 ) -> Group:
     """The group after the walk; `counted`: see `Known.counted`."""
-    initiators = [
-        first
-        for j in walked.journeys
-        if (first := next((t for t in j.touches if t.contact), None)) is not None
-    ]
+    initiators = [journey.begun_by for journey in walked.journeys if journey.begun_by is not None]
     periods: dict[tuple[str, int], list[Role]] = {}
     latest: dict[str, list[Role]] = {}
     until: dict[str, int] = {}  # contact -> end of its last period: who left is not silent
@@ -142,15 +173,19 @@ def found(
         periods[contact, spell.since] = held
         latest[contact] = held
         until[contact] = spell.until
-        if spell.until > clock and not spell.phantom:
+        if spell.until > clock:
             here.append([role.role for role in held])
     stage = walked.journeys[-1].stage if walked.journeys else ""
-    now = max(clock, walked.last_seen or 0)
     times: dict[str, list[int]] = {}
     for touched in counted:
         if touched.contact:
             times.setdefault(touched.contact, []).append(touched.at)
     ignore = definition.crossings.ignore
+    roles_of = {
+        contact: names
+        for contact, theirs in latest.items()
+        if (names := [role.role for role in theirs if role.role != INITIATOR])
+    }
     return Group(
         known=known,
         roles=latest,
@@ -159,7 +194,11 @@ def found(
         crossings=[
             (journey.number, shared)
             for journey in walked.journeys
-            for shared in crossings(journey.touches, ignore, (), known.refusing)
+            for shared in crossings(journey.touches, ignore, (), ())
+        ],
+        crucial=[
+            sorted({**dict(journey.crucial), **first_touches(journey.touches, roles_of)}.items())
+            for journey in walked.journeys
         ],
         rhythm=spells(definition.silence, _MODEL, [t.at for t in counted], clock, day_of),
         rhythms={
@@ -167,7 +206,7 @@ def found(
             for contact, theirs in times.items()
             if len(theirs) >= definition.silence.active_days
         },
-        reaches={contact: known.reach(contact, now) for contact in known.lines},
+        reaches={contact: known.reach(contact, EVER) for contact in known.lines},
     )
 
 
@@ -182,6 +221,18 @@ def _known(
         roles.told_during(told, spell.since, spell.until),
         shown,
         refuses,
+    )
+
+
+def _once_open(line: reach.Known, legitimate: Collection[str]) -> bool:
+    """Whether there is a way that could be open without a request, sooner or later."""
+    lines = {"email": line.addresses, "phone": line.numbers}
+    return any(
+        lines[way]
+        and (
+            way in legitimate or any(given for said in line.words.values() for _, given in said.get(way, ()))
+        )
+        for way in reach.CHANNELS
     )
 
 

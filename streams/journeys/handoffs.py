@@ -5,8 +5,8 @@ most one hand-off of an account is open. The desk is told of everything in order
 gives the same hand-offs as news in time.
 """
 
-from collections.abc import Callable, Mapping, Set
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, Protocol
 
 from schemas.internal import Outcome
 from schemas.times import DAY_MS
@@ -45,6 +45,16 @@ OVER: Final = frozenset({"rejected", "won", "lost", "recycled", "expired"})
 GROUP_READY: Final = "group_ready"  # the reason of a hand-off that nobody asked for
 
 
+class InJourney(Protocol):
+    """The journey that a touch is part of."""
+
+    number: int
+
+    @property
+    def stage(self) -> str:
+        """The furthest stage by now."""
+
+
 class Refused(NamedTuple):
     """An outcome that counts for no hand-off."""
 
@@ -62,21 +72,33 @@ class Handoff:
         "attempt",
         "code",
         "ended_at",
+        "former",
         "journey",
         "news",
         "outcomes",
         "score",
+        "shares",
         "state",
     )
 
-    def __init__(self, journey: int, attempt: int, code: str, cause: Touched, score: float) -> None:
+    def __init__(
+        self,
+        journey: int,
+        attempt: int,
+        code: str,
+        cause: Touched,
+        meter: Meter,
+        former: "Handoff | None",
+    ) -> None:
+        self.former = former  # the one before it in the account
         self.journey = journey
         self.attempt = attempt
         self.code = code  # the type of the request, or GROUP_READY
         self.at = cause.at
         self.asker = cause.contact if code != GROUP_READY else ""
         self.news = [cause]  # the cause, then requests made while it was open
-        self.score = score  # then
+        self.score = meter.score(cause.at)  # the account's engagement then
+        self.shares = meter.shares(cause.at)  # of it, per person
         self.state = "open"
         self.outcomes: list[Outcome] = []  # the valid ones
         self.ended_at: int | None = None  # ms
@@ -100,9 +122,11 @@ class Handoff:
         """When feedback is due, ms."""
         return self.at + days * DAY_MS
 
-    def answered(self, days: int) -> bool:
-        """Whether anything was heard of it by then."""
-        return bool(self.outcomes) and self.outcomes[0].at <= self.due(days)
+    def lacks_answer(self, days: int) -> bool:
+        """Whether by then nothing was heard of it, and it was not over."""
+        due = self.due(days)
+        ended = self.ended_at is not None and self.ended_at <= due
+        return not ended and not (self.outcomes and self.outcomes[0].at <= due)
 
 
 class Desk:
@@ -114,37 +138,34 @@ class Desk:
         account: str,
         meter: Callable[[], Meter],
         approachable: Callable[[int], bool],
-        refusing: Set[str] = frozenset(),
     ) -> None:
-        """`approachable(at)`: whether anybody may be approached then; `refusing`: who refuses profiling."""
+        """`approachable(at)`: whether anybody may be approached then."""
         self._rule = rule
         self._account = account
         self._new_meter = meter
         self._approachable = approachable
-        self._refusing = refusing
-        self._meter = meter()  # of what is newer than the end of the hand-off before
-        self._attempts: dict[int, int] = {}  # journey -> hand-offs so far
+        self._meter = self._newer = meter()  # of all; of what is newer than the end of the hand-off before
+        self._unmeasured: list[Touched] = []  # they wait until somebody asks for the score
+        self._made: dict[str, Handoff] = {}  # by `key`
         self.made: list[Handoff] = []
         self.open: Handoff | None = None
         self.refused: list[Refused] = []
 
-    def take(self, touched: Touched, journey: int, stage: str) -> None:
-        """A touch by a person in a journey, when its `stage` is reached."""
-        if touched.contact in self._refusing:
-            return
-        score = self._meter.add(touched)
+    def take(self, touched: Touched, journey: InJourney) -> None:
+        """A touch by a person, which the journey has taken already."""
+        self._unmeasured.append(touched)
         if touched.touch.type in self._rule.requests:
             if self.open is not None:
                 self.open.news.append(touched)
             else:
-                self._make(journey, touched.touch.type, touched, score)
+                self._make(journey.number, touched.touch.type, touched)
         elif (
             self.open is None
-            and stage == self._rule.stage
-            and score >= self._rule.engagement
+            and journey.stage == self._rule.stage
+            and self._measured().score(touched.at) >= self._rule.engagement
             and self._approachable(touched.at)
         ):
-            self._make(journey, GROUP_READY, touched, score)
+            self._make(journey.number, GROUP_READY, touched)
 
     def told(self, outcome: Outcome) -> Handoff | None:
         """An outcome, in order of its time; the hand-off that it counts for, None where it is refused."""
@@ -153,13 +174,11 @@ class Desk:
             self._refuse(outcome, "no_handoff", "no hand-off of this account was open then")
             return None
         after = TABLE[found.state].get(outcome.outcome)
-        if after is None or outcome.at < found.at:
-            when = "before it was made" if outcome.at < found.at else f"when it is {found.state}"
-            self._refuse(
-                outcome,
-                "impossible_outcome",
-                f"hand-off {self._account}.{found.key} cannot become {outcome.outcome} {when}",
+        if after is None:
+            error = (
+                f"hand-off {self._account}.{found.key} is {found.state}: it cannot become {outcome.outcome}"
             )
+            self._refuse(outcome, "impossible_outcome", error)
             return None
         found.outcomes.append(outcome)
         found.state = after
@@ -173,25 +192,34 @@ class Desk:
             self.open.state = "expired"
             self._end(at)
 
-    def _make(self, journey: int, code: str, cause: Touched, score: float) -> None:
-        attempt = self._attempts[journey] = self._attempts.get(journey, 0) + 1
-        self.open = Handoff(journey, attempt, code, cause, score)
+    def _make(self, journey: int, code: str, cause: Touched) -> None:
+        self._measured()
+        former = self.made[-1] if self.made else None
+        attempt = former.attempt + 1 if former is not None and former.journey == journey else 1
+        self.open = Handoff(journey, attempt, code, cause, self._meter, former)
+        self._made[self.open.key] = self.open
         self.made.append(self.open)
+
+    def _measured(self) -> Meter:
+        """The meter of what is newer than the end of the hand-off before."""
+        for touched in self._unmeasured:
+            self._meter.add(touched)
+            if self._newer is not self._meter:
+                self._newer.add(touched)
+        self._unmeasured.clear()
+        return self._newer
 
     def _end(self, at: int) -> None:
         if self.open is not None:
             self.open.ended_at = at
         self.open = None
-        self._meter = self._new_meter()
+        self._measured()
+        self._newer = self._new_meter()
 
     def _meant(self, outcome: Outcome) -> Handoff | None:
         """The hand-off that is named; where none is, or its account has another id by now, the open one."""
         account, _, key = outcome.handoff.partition(".")
-        if account == self._account:
-            named = [one for one in self.made if one.key == key]
-            if named:
-                return named[0]
-        return self.open
+        return self._made.get(key, self.open) if account == self._account else self.open
 
     def _refuse(self, outcome: Outcome, reason: str, error: str) -> None:
         self.refused.append(Refused(outcome, reason, error))

@@ -4,7 +4,7 @@ Contact data (addresses, numbers) only of those who may be approached: a member 
 for a demo, a quote or a call about that, unless that was withdrawn later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,12 +13,12 @@ import msgspec
 from schemas.events import CallFirst, HandoffRow
 from schemas.handoff import Earlier, HandoffAccount, HandoffMember, Reason
 from schemas.internal import kind_of
-from schemas.times import DAY_MS, rfc3339
+from schemas.times import DAY_MS, day_text, rfc3339
 from streams.journeys.account import Account, Given
-from streams.journeys.engagement import Score, score
-from streams.journeys.handoffs import GROUP_READY, Handoff
+from streams.journeys.contacts import EVER
+from streams.journeys.handoffs import GROUP_READY, OVER, Handoff
 from streams.journeys.stages import Touched
-from streams.journeys.walk import Journey
+from streams.journeys.walk import Journey, Spell
 
 MOST_MEMBERS: Final = 50  # that one hand-off lists, the most engaged first
 _STEPS: Final = 3  # last steps shown of a member
@@ -27,6 +27,8 @@ _ASKED: Final = {"demo_requested": "a demo", "quote_requested": "a quote", "call
 _LONG: Final = 30  # days of silence that are worth telling
 
 _json = msgspec.json.Encoder(order="sorted").encode
+
+DayOf = Callable[[int], int]  # from ms to the number of the day in the tenant's time zone
 
 
 def handoff_id(account: str, handoff: Handoff) -> str:
@@ -39,18 +41,25 @@ def rows(account: Account, given: Given) -> list[HandoffRow]:
     return [_row(account, given, handoff) for handoff in account.desk.made]
 
 
-def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
-    """What a message on `lead-handoffs` says, for the ledger.
+def news(account: Account, given: Given, handoff: Handoff) -> str:
+    """A hash of what is worth a message of its own.
 
-    `news` is a hash of what is worth a message of its own: a new request or member, another state, whom to
-    call. `who` are the identifiers it shows per contact, `causes` the events it names: what an erasure looks
-    at.
+    A new request or outcome, another state; as long as it is not over, also another id of the account, whom
+    to call and how, and who is there.
     """
+    what: list[object] = [handoff.at, handoff.code, handoff.state]
+    what += [[touched.event_id for touched in handoff.news], [said.event_id for said in handoff.outcomes]]
+    if handoff.state not in OVER:
+        first = call_first(account, given, handoff)
+        what += [given.account, first.contact, first.phone, first.email]
+        what.append(sorted({spell.contact for spell in _there(account, given, handoff)}))
+    return blake2b(_json(what), digest_size=8).hexdigest()
+
+
+def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
+    """What a message on `lead-handoffs` says, for the ledger; `causes` are the events it follows from."""
     journey = account.walked.journeys[handoff.journey - 1]
-    then = _score_then(account, given, handoff)
-    first = call_first(account, given, handoff, then)
-    members = _members(account, journey, then)
-    reasons = _reasons(account, handoff, journey)
+    first = call_first(account, given, handoff)
     facts = account.facts
     content = {
         "handoff_id": handoff_id(given.account, handoff),
@@ -69,56 +78,46 @@ def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
         ),
         "stage": journey.stage,
         "score": handoff.score,
-        "reasons": reasons,
+        "reasons": _reasons(account, given, handoff),
         "call_first": first,
-        "members": members,
+        "members": _members(account, given, handoff),
         "contact_points": account.mailboxes,
         "roles_missing": account.group.complete.missing,
         "interests": interests(journey.touches),
-        "earlier_handoffs": _earlier(account, given, handoff),
+        "orders": account.trading.number,
+        "revenue": account.trading.revenue,
+        "currency": given.definition.orders.currency,
+        "assigned_to": account.owner,
+        "earlier_handoffs": _earlier(given, handoff),
         "next_step": _next_step(handoff, first),
         "feedback_due": rfc3339(handoff.due(given.definition.handoff.feedback_days)),
     }
-    shown = {first.contact, *(m.contact for m in members), *(t.contact for t in handoff.news)}
-    news = [
-        *(handoff.at, handoff.code, [t.event_id for t in handoff.news], handoff.state, first),
-        *(sorted(m.contact for m in members), [o.event_id for o in handoff.outcomes]),
-    ]
-    return {
-        "news": blake2b(_json(news), digest_size=8).hexdigest(),
-        "content": msgspec.to_builtins(content),
-        "who": {contact: account.identifiers(contact) for contact in sorted(shown) if contact},
-        "causes": [[t.source, t.event_id] for t in handoff.news],
-    }
+    return {"content": msgspec.to_builtins(content), "causes": [touched.event_id for touched in handoff.news]}
 
 
-def nameless(details: Mapping[str, Any]) -> dict[str, Any]:
-    """What the ledger keeps of `told` without anything that tells of people."""
-    content = details.get("content", {})
-    return {
-        "news": details.get("news", ""),
-        "content": {name: content[name] for name in ("status", "feedback_due") if name in content},
-    }
+def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
+    """Who asked; else, of those who may be approached, the highest role weight × engagement then.
 
-
-def call_first(account: Account, given: Given, handoff: Handoff, then: Score) -> CallFirst:
-    """Who asked; else, of those who may be approached, the highest role weight × engagement."""
-    group, clock = account.group, max(given.clock, handoff.at)
-    if handoff.asker:
-        about = _ASKED.get(handoff.code, "us")
-        may = group.known.may(handoff.asker, clock, handoff.at)
-        return _call(account, handoff.asker, may, f"asked for {about} on {_day(handoff.at)}")
-    best, most = "", -1.0
-    for contact in sorted({spell.contact for spell in account.spells if spell.until > handoff.at}):
-        if group.known.may(contact, handoff.at):
-            value = then.of(contact, given.definition.score)
-            if value > most:
-                best, most = contact, value
-    if not best:
-        return CallFirst("", "", "", "", "nobody is known who may be approached")
-    roles = ", ".join(role.role for role in group.roles.get(best, [])) or "no role known"
-    why = f"the most engaged of those who may be approached ({roles}; {most:g} points)"
-    return _call(account, best, group.known.may(best, clock), why)
+    Who asked and has said no to all of it since is not called. Of a request without a name it is a mailbox.
+    """
+    known = account.group.known
+    about = f"asked for {_ASKED.get(handoff.code, 'it')} on {_day(given, handoff.at)}"
+    asked = _askers(handoff)
+    for contact, at in asked.items():
+        ways = known.may(contact, EVER, at)
+        if ways or not known.refuses(contact, at):
+            return _call(account, contact, ways, about)
+    if handoff.code != GROUP_READY and not asked and account.mailboxes:
+        return CallFirst("", "", "", account.mailboxes[0], f"{about}, without a name")
+    there = {spell.contact for spell in _there(account, given, handoff)}
+    best = [c for c in known.open_to if c in there]
+    for contact in sorted(best, key=lambda c: (-handoff.shares.get(c, 0.0), c)):
+        if ways := known.may(contact, EVER):
+            roles = ", ".join(role.role for role in account.group.roles.get(contact, [])) or "no role known"
+            points = f"{handoff.shares.get(contact, 0.0):g} points"
+            why = f"the most engaged of those who may be approached ({roles}; {points})"
+            return _call(account, contact, ways, why)
+    return CallFirst("", "", "", "", "nobody is known who may be approached")
 
 
 def interests(touches: Iterable[Touched]) -> list[str]:
@@ -132,7 +131,6 @@ def interests(touches: Iterable[Touched]) -> list[str]:
 
 
 def _row(account: Account, given: Given, handoff: Handoff) -> HandoffRow:
-    journey = account.walked.journeys[handoff.journey - 1]
     last = handoff.outcome
     return HandoffRow(
         handoff_id=handoff_id(given.account, handoff),
@@ -140,8 +138,8 @@ def _row(account: Account, given: Given, handoff: Handoff) -> HandoffRow:
         attempt=handoff.attempt,
         at=rfc3339(handoff.at),
         score=handoff.score,
-        reasons=[reason.text for reason in _reasons(account, handoff, journey)],
-        call_first=call_first(account, given, handoff, _score_then(account, given, handoff)),
+        reasons=[reason.text for reason in _reasons(account, given, handoff)],
+        call_first=call_first(account, given, handoff),
         status=handoff.state,
         outcome=last.outcome if last else "",
         outcome_reason=last.reason if last else "",
@@ -156,100 +154,116 @@ def _row(account: Account, given: Given, handoff: Handoff) -> HandoffRow:
     )
 
 
-def _score_then(account: Account, given: Given, handoff: Handoff) -> Score:
-    """Engagement when the hand-off was made."""
-    before = [t for t in account.touches if t.at <= handoff.at]
-    return score(
-        given.definition.score, account.group.known.counted(before), account.group.known.weights, given.day_of
-    )
+def _there(account: Account, given: Given, handoff: Handoff) -> Iterable[Spell]:
+    """Who is there now, or was when it ended."""
+    ended = handoff.ended_at
+    if ended is None:
+        now = max(given.clock, handoff.at)
+        return (spell for spell in account.spells if spell.until > now)
+    return (s for s in account.spells if (s.appeared or 0) <= ended < s.until)
 
 
-def _reasons(account: Account, handoff: Handoff, journey: Journey) -> list[Reason]:
+def _askers(handoff: Handoff) -> dict[str, int]:
+    """Who asked, the first one first, and when each did last (ms)."""
+    requests = handoff.news[1:] if handoff.code == GROUP_READY else handoff.news
+    return {touched.contact: touched.at for touched in requests if touched.contact}
+
+
+def _reasons(account: Account, given: Given, handoff: Handoff) -> list[Reason]:
     reasons = []
     for touched in handoff.news:
         if touched.touch.type in _ASKED:
-            who = account.name_of(touched.contact) or "somebody"
-            text = f"{who} asked for {_ASKED[touched.touch.type]} on {_day(touched.at)}"
+            who = _name(account, touched.contact) or "somebody"
+            text = f"{who} asked for {_ASKED[touched.touch.type]} on {_day(given, touched.at)}"
             reasons.append(Reason(touched.touch.type, text, [touched.event_id]))
     if handoff.code == GROUP_READY:
-        stages = dict(journey.stages)
-        entered = stages.get(journey.stage) or handoff.cause
+        stage = given.definition.handoff.stage
+        journey = account.walked.journeys[handoff.journey - 1]
+        entered = dict(journey.stages).get(stage, handoff.cause)
         text = (
-            f"the group compares ({journey.stage} since {_day(entered.at)})"
-            f" and is engaged ({handoff.score:g} points on {_day(handoff.at)})"
+            f"the group compares ({stage} since {_day(given, entered.at)})"
+            f" and is engaged ({handoff.score:g} points on {_day(given, handoff.at)})"
         )
-        reasons.append(Reason(GROUP_READY, text, [entered.event_id, handoff.cause.event_id]))
-    before = [one for one in account.desk.made if one.at < handoff.at]
-    if before:
-        last = before[-1]
-        became = f"{last.state}" + (f" on {_day(last.ended_at)}" if last.ended_at is not None else "")
-        why = f": {last.outcome.reason}" if last.outcome and last.outcome.reason else ""
-        text = f"handed over before, on {_day(last.at)} ({became}{why})"
-        reasons.append(Reason("handed_over_before", text, []))
+        shown = [
+            t.event_id for t in (entered, handoff.cause) if t.contact not in account.group.known.refusing
+        ]
+        reasons.append(Reason(GROUP_READY, text, list(dict.fromkeys(shown))))
+    if handoff.former is not None:
+        reasons.append(Reason("handed_over_before", _before(account, given, handoff.former), []))
     quiet = _silence_before(account, handoff)
     if quiet >= _LONG:
-        text = f"back after {quiet} days of silence"
-        reasons.append(Reason("came_back", text, []))
+        reasons.append(Reason("came_back", f"back after {quiet} days of silence", []))
     return reasons
 
 
+def _before(account: Account, given: Given, former: Handoff) -> str:
+    """What became of the hand-off before, and who was to be called."""
+    became = former.state if former.ended_at is None else f"{former.state} on {_day(given, former.ended_at)}"
+    why = f": {former.outcome.reason}" if former.outcome and former.outcome.reason else ""
+    first = call_first(account, given, former)
+    roles = ", ".join(role.role for role in account.group.roles.get(first.contact, []))
+    who = f"; then it was about {first.name}" + (f" ({roles})" if roles else "") if first.name else ""
+    return f"handed over before, on {_day(given, former.at)} ({became}{why}){who}"
+
+
 def _silence_before(account: Account, handoff: Handoff) -> int:
-    """The longest silence (days) since the hand-off before it, up to the journey's own touches."""
-    since = max((one.at for one in account.desk.made if one.at < handoff.at), default=None)
-    ended = [
-        (s.last_touch_ms, s.ended_at_ms) for s in account.group.rhythm.spells if s.ended_at_ms is not None
+    """The longest silence of the account (days) that ended since the hand-off before it."""
+    since = handoff.former.at if handoff.former is not None else -EVER
+    lengths = [
+        spell.ended_at_ms - spell.last_touch_ms
+        for spell in account.group.rhythm.spells
+        if spell.ended_at_ms is not None and since < spell.ended_at_ms <= handoff.at
     ]
-    lengths = [end - last for last, end in ended if end <= handoff.at and (since is None or end > since)]
     return max(lengths, default=0) // DAY_MS
 
 
-def _members(account: Account, journey: Journey, then: Score) -> list[HandoffMember]:
-    group = account.group
-    steps = last_steps([journey])
-    points: dict[str, float] = {}
-    for part in then.parts:
-        points[part.contact] = points.get(part.contact, 0.0) + part.points * part.weight
-    now = [spell for spell in account.spells if spell.until > journey.last.at]
-    now.sort(key=lambda spell: (-points.get(spell.contact, 0.0), spell.contact))
-    members: dict[str, HandoffMember] = {}
-    for spell in now[:MOST_MEMBERS]:
-        contact = spell.contact
-        may = group.known.may(contact, journey.last.at)
-        first = _call(account, contact, may, "")
-        members[contact] = HandoffMember(
-            contact=contact,
-            name=first.name,
-            job_title=account.title_of(contact),
-            roles=[role.role for role in group.roles.get(contact, [])],
-            stage=spell.stage,
-            last_steps=steps.get(contact, []),
-            reachable=bool(may),
-            email=first.email,
-            phone=first.phone,
+def _members(account: Account, given: Given, handoff: Handoff) -> list[HandoffMember]:
+    group, asked = account.group, _askers(handoff)
+    steps = last_steps([account.walked.journeys[handoff.journey - 1]], given.day_of)
+    there = {spell.contact: spell for spell in _there(account, given, handoff)}
+    order = sorted(there, key=lambda contact: (-handoff.shares.get(contact, 0.0), contact))
+    members = []
+    for contact in order[:MOST_MEMBERS]:
+        ways = group.known.may(contact, EVER, asked.get(contact))
+        how = _call(account, contact, ways, "")
+        members.append(
+            HandoffMember(
+                contact=contact,
+                name=how.name,
+                job_title=account.title_of(contact, there[contact]),
+                roles=[role.role for role in group.roles.get(contact, [])],
+                stage=there[contact].stage,
+                last_steps=steps.get(contact, []),
+                reachable=bool(ways),
+                email=how.email,
+                phone=how.phone,
+            )
         )
-    return list(members.values())
+    return members
 
 
-def last_steps(journeys: Iterable[Journey]) -> dict[str, list[str]]:
+def last_steps(journeys: Iterable[Journey], day_of: DayOf) -> dict[str, list[str]]:
     """The last steps of each contact in these journeys, the latest first."""
     taken: dict[str, list[Touched]] = {}
     for journey in journeys:
         for touched in journey.touches:
             if touched.contact:
                 taken.setdefault(touched.contact, []).append(touched)
-    return {contact: [step(t) for t in reversed(theirs[-_STEPS:])] for contact, theirs in taken.items()}
+    return {
+        c: [step(touched, day_of) for touched in theirs[: -_STEPS - 1 : -1]] for c, theirs in taken.items()
+    }
 
 
-def step(touched: Touched) -> str:
+def step(touched: Touched, day_of: DayOf) -> str:
     """A touch in words.
 
     >>> from schemas.internal import Mini
     >>> seen = Mini(0, 0, "e1", "web", "price_viewed", 0, 3, "", "pumps", "", "", "web")
-    >>> step(Touched(0, "web", "e1", "c1", seen))
+    >>> step(Touched(0, "web", "e1", "c1", seen), lambda at: at // DAY_MS)
     'price viewed, pumps (1970-01-01)'
     """
     topic = f", {touched.touch.topic}" if touched.touch.topic else ""
-    return f"{touched.touch.type.replace('_', ' ')}{topic} ({_day(touched.at)})"
+    return f"{touched.touch.type.replace('_', ' ')}{topic} ({day_text(day_of(touched.at))})"
 
 
 def _call(account: Account, contact: str, may: Iterable[str], why: str) -> CallFirst:
@@ -263,20 +277,18 @@ def _call(account: Account, contact: str, may: Iterable[str], why: str) -> CallF
         email = addresses[0].partition(":")[2] if addresses else ""
     if known is not None and "phone" in allowed:
         phone = known.phones[0].partition(":")[2] if known.phones else ""
-    return CallFirst(contact, account.name_of(contact), phone, email, why)
+    return CallFirst(contact, _name(account, contact), phone, email, why)
 
 
-def _earlier(account: Account, given: Given, handoff: Handoff) -> list[Earlier]:
-    return [
-        Earlier(
-            handoff_id=handoff_id(given.account, one),
-            at=rfc3339(one.at),
-            outcome=one.state,
-            reason=one.outcome.reason if one.outcome else "",
-        )
-        for one in account.desk.made
-        if one.at < handoff.at
-    ]
+def _earlier(given: Given, handoff: Handoff) -> list[Earlier]:
+    """Those before it, in event time."""
+    found: list[Earlier] = []
+    one = handoff.former
+    while one is not None:
+        reason = one.outcome.reason if one.outcome else ""
+        found.append(Earlier(handoff_id(given.account, one), rfc3339(one.at), one.state, reason))
+        one = one.former
+    return found[::-1]
 
 
 def _next_step(handoff: Handoff, first: CallFirst) -> str:
@@ -289,8 +301,14 @@ def _next_step(handoff: Handoff, first: CallFirst) -> str:
     return f"{by} {who}: the group compares"
 
 
-def _day(ms: int) -> str:
-    return rfc3339(ms)[:10]
+def _name(account: Account, contact: str) -> str:
+    """The contact's name; not where an address was told for one: that is contact data."""
+    name = account.name_of(contact)
+    return "" if "@" in name else name
+
+
+def _day(given: Given, at: int) -> str:
+    return day_text(given.day_of(at))
 
 
 def _text(value: Any) -> str:

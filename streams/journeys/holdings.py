@@ -1,11 +1,12 @@
 """All that holds of an account, each under its kind and natural key, to compare with what was told."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from schemas.times import rfc3339
 from streams.journeys.account import Account, Given
 from streams.journeys.contacts import EVER
-from streams.journeys.handover import handoff_id, told
+from streams.journeys.handover import news, told
 from streams.journeys.ledger import (
     CHAMPION,
     CROSSING,
@@ -133,10 +134,10 @@ def _handoffs(account: Account, given: Given) -> Iterator[Holding]:
             cause.event_id,
             handoff.asker,
             cause.source,
-            told(account, given, handoff),
+            {"news": news(account, given, handoff)},
+            partial(told, account, given, handoff),
         )
         due = handoff.due(days)
-        ended = handoff.ended_at is not None and handoff.ended_at <= due
-        if given.clock > due and not handoff.answered(days) and not ended:
-            details = {"handoff_id": handoff_id(given.account, handoff), "due": rfc3339(due)}
+        if given.clock > due and handoff.lacks_answer(days):
+            details = {"due": rfc3339(due)}
             yield Holding(FEEDBACK, key, "feedback_overdue", due, "", "", details=details)

@@ -7,7 +7,7 @@ What an account had told that became part of this one counts as told: the ledger
 and tells only what is different, or becomes of it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -64,6 +64,7 @@ class Holding(NamedTuple):
     contact: str  # contact id; empty: the account
     source: str = ""  # of the cause
     details: dict[str, Any] | None = None  # beside those that follow from kind and key
+    more: Callable[[], dict[str, Any]] | None = None  # details that are only made when it is told
 
 
 class Ref(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -286,13 +287,13 @@ def _until(change: Said | Holding) -> Any:
 
 
 def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, here: int) -> Said:
-    kind, key, event_type, at, cause, contact, source, details = holding
-    corrects = former.id if former else ""
+    kind, key, event_type, at, cause, contact, source, details, more = holding
+    corrects = _sent(former) if former else ""
     group = making.account.group
     return Said(
         kind=kind,
         key=key,
-        type=_CORRECTED.get(kind, event_type) if former else event_type,
+        type=_CORRECTED.get(kind, event_type) if corrects else event_type,
         at=at,
         cause=cause,
         contact=contact,
@@ -302,14 +303,14 @@ def _say(ledger: Ledger, former: Said | None, holding: Holding, making: Making, 
         ),
         corrects=corrects,
         retracted=False,
-        was=former.at if former and not (former.retracted or former.given) else None,
+        was=former.at if former and corrects and not (former.retracted or former.given) else None,
         emitted=making.now,
         ref=here,
         source=source,
-        details=details,
+        details={**(details or {}), **more()} if more else details,
         roles=[role.role for role in group.roles.get(contact, ())],
         reachable=group.reachable(contact),
-        silent=making.silent,
+        silent=making.silent and kind not in CHANGES,
     )
 
 
@@ -321,17 +322,21 @@ def _take_back(ledger: Ledger, former: Said, making: Making, here: int) -> Said:
     allowed = making.account.allowed(former.contact)
     told = [i for i in former.identifiers if i in allowed or not (former.taken or kind_of(i) == "email")]
     cause = "" if former.taken else former.cause
-    return _retracted(
+    back = _retracted(
         ledger, msgspec.structs.replace(former, identifiers=told, cause=cause), making.now, here
     )
+    # What nobody was told needs not be taken back.
+    return msgspec.structs.replace(back, silent=making.silent or not back.corrects)
 
 
 def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:
+    corrects = _sent(former)
     return msgspec.structs.replace(
         former,
         type=_TAKEN_BACK.get(former.kind, former.type),
-        id=identity(ledger.tenant, ledger.account, former.kind, former.key, None, former.id),
-        corrects=former.id,
+        id=identity(ledger.tenant, ledger.account, former.kind, former.key, None, corrects),
+        corrects=corrects,
+        details=nameless(former.details or {}) if former.kind == HANDOFF else former.details,
         retracted=True,
         was=None if former.retracted else former.at,
         emitted=now,
@@ -340,6 +345,20 @@ def _retracted(ledger: Ledger, former: Said, now: int, here: int) -> Said:
         given=False,
         erased=False,
     )
+
+
+def _sent(said: Said) -> str:
+    """The id of the last event of this thing that was sent; empty: none was."""
+    return said.corrects if said.silent else said.id
+
+
+def nameless(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of the details of a hand-off without anything that tells of people."""
+    content = details.get("content", {})
+    return {
+        "news": details.get("news", ""),
+        "content": {name: content[name] for name in ("status", "feedback_due") if name in content},
+    }
 
 
 def _compact(ledger: Ledger) -> Ledger:

@@ -70,6 +70,11 @@ def approachable(
     return allowed
 
 
+def ways(legitimate: Collection[str], known: Known, at: int, asked: int | None = None) -> set[str]:
+    """As `reach`, without saying why: the channels."""
+    return {way for way in CHANNELS if _channel(way, legitimate, known, at, asked)[0]}
+
+
 def reach(
     legitimate: Collection[str],
     known: Known,

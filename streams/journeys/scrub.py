@@ -6,15 +6,14 @@ can be taken back; it is a keyed hash, and resolves to nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.events import AccountProfile, Member
 from schemas.keys import event_key, identifier_key
 from streams.core import Member as Row
-from streams.journeys.handover import nameless
-from streams.journeys.ledger import HANDOFF, Ledger, Ref, Said
+from streams.journeys.ledger import HANDOFF, Ledger, Ref, Said, nameless
 from streams.journeys.records import LEDGER, PROFILE, ledger_of
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -77,18 +76,10 @@ class Erased(NamedTuple):
             said = msgspec.structs.replace(said, cause="", source="", erased=True)
         if self._theirs(said.contact, said.identifiers):
             said = msgspec.structs.replace(said, contact="", identifiers=[], roles=[], erased=True)
-        if said.kind == HANDOFF and self._named(said.details or {}):
-            said = msgspec.structs.replace(said, details=nameless(said.details or {}), erased=True)
+        if said.kind == HANDOFF and said.details != (bare := nameless(said.details or {})):
+            # What sales was told shows all that was known of everybody: all of it goes, and is told anew.
+            said = msgspec.structs.replace(said, details=bare, erased=True)
         return said
-
-    def _named(self, details: Mapping[str, Any]) -> bool:
-        """Whether what sales was told shows somebody, or names an event, that is erased."""
-        events = (
-            event_key(self.key_of, self.tenant, source, event) for source, event in details.get("causes", ())
-        )
-        return any(key in self.events for key in events) or any(
-            self._theirs(contact, identifiers) for contact, identifiers in details.get("who", {}).items()
-        )
 
     def _member(self, member: Member) -> Member:
         if self._theirs(member.contact_id, member.identifiers):

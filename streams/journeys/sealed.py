@@ -11,8 +11,7 @@ import msgspec
 
 from schemas.keys import erased_name, event_key, identifier_key
 from streams.journeys.account import Account
-from streams.journeys.handover import nameless
-from streams.journeys.ledger import HANDOFF, Holding, Ledger, Said
+from streams.journeys.ledger import HANDOFF, Holding, Ledger, Said, nameless
 
 KeyOf = Callable[..., bytes]
 

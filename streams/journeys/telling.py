@@ -9,7 +9,7 @@ from schemas.events import AccountRef, ContactRef, JourneyEvent
 from schemas.handoff import HandoffAccount, LeadHandoff
 from schemas.times import rfc3339
 from streams.core import Version
-from streams.journeys.ledger import HANDOFF, MOMENT, NUMBERED, STAGE, Ledger, Said
+from streams.journeys.ledger import FEEDBACK, HANDOFF, MOMENT, NUMBERED, STAGE, Ledger, Said
 from streams.session import unpack_version
 
 _time = lru_cache(maxsize=65_536)(rfc3339)  # several events of one time, and one wall time for all of a batch
@@ -27,6 +27,8 @@ def event(ledger: Ledger, said: Said, version: Version) -> JourneyEvent | LeadHa
     details |= said.details or {}
     if said.kind in (STAGE, MOMENT):
         details[said.kind] = item
+    if said.kind == FEEDBACK:
+        details["handoff_id"] = f"{about}.{item}"
     if said.type == "stage_corrected":
         details["was"] = _time(said.was) if said.was is not None else None
         details["now"] = None if said.retracted else _time(said.at)
@@ -71,7 +73,7 @@ def _handoff(ledger: Ledger, said: Said, version: tuple[int, int, int]) -> LeadH
         "handoff_id": f"{journey_id}.{attempt}",
         "attempt": int(attempt),
         "definition_version": made.definition,
-        "caused_by": [event_id for _, event_id in details.get("causes", ())][:20],
+        "caused_by": details.get("causes", [])[:20],
         "corrects": said.corrects or None,
         "retracted": said.retracted,
     }

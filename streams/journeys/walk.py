@@ -4,7 +4,7 @@ Pure arithmetic on touches, outcomes and commands: the same set gives the same j
 arrived in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from schemas.internal import PERSON, Command, Outcome
@@ -28,12 +28,17 @@ class Spell:
         self.stage = ""  # the contact's own, in the last journey it took part in during this period
 
     @property
-    def phantom(self) -> bool:
-        """Over, without a known beginning and without a touch: nobody was ever here.
+    def unseen(self) -> bool:
+        """Over, and without a known beginning: without a touch nobody was ever here.
 
         The address at a new employer places a person there by its domain, also before the job change.
         """
-        return self.since == -EVER and self.until != EVER and not self.touches
+        return self.since == -EVER and self.until != EVER
+
+    @property
+    def phantom(self) -> bool:
+        """Nobody was ever here."""
+        return self.unseen and not self.touches
 
     @property
     def appeared(self) -> int | None:
@@ -64,7 +69,18 @@ class Person:
 class Journey:
     """One journey: its touches, the stages reached, the first of each crucial moment, how it ended."""
 
-    __slots__ = ("_rules", "ended", "last", "moments", "number", "opened", "progress", "touches", "won")
+    __slots__ = (
+        "_rules",
+        "begun_by",
+        "ended",
+        "last",
+        "moments",
+        "number",
+        "opened",
+        "progress",
+        "touches",
+        "won",
+    )
 
     def __init__(self, rules: Rules, number: int, opened: Touched) -> None:
         self._rules = rules
@@ -73,7 +89,9 @@ class Journey:
         self.last = opened
         self.progress = Progress(rules, "")
         self.moments: dict[str, Touched] = {}
-        self.touches: list[Touched] = []  # signs of life, in event time
+        # Signs of life, in event time, of those who let anything be derived of what they do.
+        self.touches: list[Touched] = []
+        self.begun_by: Touched | None = None  # the first touch by a member
         self.won = False  # an outcome says so: the gap that follows ends a journey that was won
         self.ended: tuple[int, str, str] | None = None  # when (ms), by what, event id; None: it is open
 
@@ -102,10 +120,13 @@ class Journey:
         late = {names[index]: self.progress.reached[index] for index in self.progress.late}
         return sorted({**self.moments, **late}.items())
 
-    def take(self, touched: Touched, person: Person | None) -> None:
-        """Add the next touch."""
+    def take(self, touched: Touched, person: Person | None, *, refuses: bool) -> None:
+        """Add the next touch; `refuses`: its person refuses that anything but stages follows from it."""
         self.last = touched
-        self.touches.append(touched)
+        if not refuses:
+            self.touches.append(touched)
+        if self.begun_by is None and person is not None:
+            self.begun_by = touched
         touch_type = touched.touch.type
         member = None
         if person is not None:
@@ -142,12 +163,21 @@ class Walk:
     """
 
     def __init__(
-        self, people: dict[str, Person], rules: Rules, desk: Desk, said: Iterable[Outcome | Command] = ()
+        self,
+        people: dict[str, Person],
+        rules: Rules,
+        desk: Desk,
+        said: Iterable[Outcome | Command] = (),
+        refusing: Collection[str] = (),
     ) -> None:
-        """`people`: every contact named must be there. `said`: outcomes, and commands that close journeys."""
+        """`people`: every contact named must be there. `said`: outcomes, and commands that close journeys.
+
+        `refusing`: who refuses profiling.
+        """
         self._people = people
         self._rules = rules
         self._desk = desk
+        self._refusing = refusing
         self._said = sorted(said, key=_told)
         self._next = 0  # of `_said`
         self._journeys: list[Journey] = []
@@ -155,7 +185,7 @@ class Walk:
 
     def over(self, touches: list[Touched], clock: int) -> Walked:
         """Walk over the touches, sorted; at the end the clock shows what has ended by then."""
-        said, people, desk = self._said, self._people, self._desk
+        said, people, desk, refusing = self._said, self._people, self._desk, self._refusing
         no_life, gap_ms, names = self._rules.no_life, self._rules.gap_ms, self._rules.names
         ends = -EVER  # when the journey that is walked ends, ms
         first_seen: int | None = None
@@ -185,8 +215,10 @@ class Walk:
             if at > ends or journey is None:
                 journey = self._begin(touched)
             ends = at + gap_ms
-            journey.take(touched, person)
-            desk.take(touched, journey.number, journey.stage)
+            refuses = contact in refusing
+            journey.take(touched, person, refuses=refuses)
+            if not refuses:
+                desk.take(touched, journey)
             if spell is not None and person is not None and person.progress is not None:
                 furthest = person.progress.furthest
                 spell.stage = names[furthest] if furthest >= 0 else ""
