@@ -55,7 +55,7 @@ def _headline(shown: Dossier, now: int) -> Iterator[Text]:
         ended = shown.journeys[-1].closed_at if shown.journeys else None
         over = f", over since {_day(ended)}" if ended else ""
         yield Text(f"{shown.stage} since {_day(shown.stage_since)}{over}")
-    yield _status(shown.status, shown, "")
+    yield _status(shown)
     if shown.engagement_at is not None:
         by_now = f", {engagement_by(shown, now):.0f} by now"
         yield Text(f"engagement {shown.engagement:.0f} on {_day(shown.engagement_at)}{by_now}")
@@ -68,11 +68,12 @@ def _headline(shown: Dossier, now: int) -> Iterator[Text]:
         yield Text(f"owner {shown.owner}")
 
 
-def _status(status: str, shown: Dossier, contact: str) -> Text:
-    """The rhythm of the account (no contact) or of a member, since when, and what is usual."""
+def _status(shown: Dossier) -> Text:
+    """The account's rhythm, since when, and what is usual."""
+    status = shown.status
     if status == "unknown":
         return Text("too few active days for a rhythm", "dim")
-    lasting = [s for s in shown.silences if s.contact_id == contact and s.ended_at is None]
+    lasting = [s for s in shown.silences if not s.contact_id and s.ended_at is None]
     words = status
     if status != "active" and lasting:
         one = lasting[-1]
