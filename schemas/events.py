@@ -290,7 +290,8 @@ class AccountProfile(msgspec.Struct):
     roles_missing: list[str] = []  # those that the stage asks for
     role_completeness: float = 0.0  # found ÷ required; 1 where none is required
     engagement: float = 0.0
-    engagement_at: str | None = None  # as of this day; it halves every 14 days from then on
+    engagement_at: str | None = None  # as of this day
+    half_life_days: float = 14  # in which it halves from then on
     score_parts: list[ScorePart] = []  # all of them, latest first: they add up to `engagement`
     status: str = "unknown"  # active, quiet, silent, unknown
     p_active: float | None = None

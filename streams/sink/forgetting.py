@@ -6,11 +6,12 @@ nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streams.sink.erased import EVER, NEVER_ENDS, Erasure, Period, persons
 from streams.sink.rows import ERASED
+from streams.sink.tables import FIELDS
 
 AT_ONCE: Final = 500  # erasures in one statement: its text stays far below ClickHouse's 256 KB
 
@@ -82,11 +83,12 @@ def unnamed_causes(events: Collection[int]) -> list[Mutation]:
         f"UPDATE caused_by = {pairs}caused_by, caused_keys),"
         f" caused_keys = arrayFilter(k -> NOT ({known}), caused_keys)"
     )
-    stage = (
-        f"s -> (s.stage, s.entered_at, {pairs}s.caused_by, s.caused_keys), s.corrected,"
-        f" arrayFilter(k -> NOT ({known}), s.caused_keys))"
-    )
-    journey = f"j -> (j.number, j.opened_at, j.closed_at, j.closed_by, arrayMap({stage}, j.stages))"
+    without = {
+        "caused_by": f"{pairs}s.caused_by, s.caused_keys)",
+        "caused_keys": f"arrayFilter(k -> NOT ({known}), s.caused_keys)",
+    }
+    stage = _with("s", "stages", without)
+    journey = _with("j", "journeys", {"stages": f"arrayMap({stage}, j.stages)"})
     in_stages = (
         f"arrayExists(j -> arrayExists(s -> arrayExists(k -> {known}, s.caused_keys), j.stages), journeys)"
     )
@@ -155,27 +157,45 @@ def mutations(erasures: Collection[Erasure]) -> list[Mutation]:
 
 
 _LINKS: Final = "identity_links"
+_NOTHING: Final = "''"
 _HASH: Final = "concat('#', lower(leftPad(hex(k), 16, '0')))"  # rows.erased_name of key k
 
 
 def _members(erasures: Collection[Erasure]) -> Mutation:
     """Members lose the identifiers and, since it may come from them, their name; a person's account too.
 
-    The account tells it anew with its next profile.
+    Whatever else tells of people goes as well, whose it is: the account tells it anew with its next profile.
     """
     named = _outdated(erasures, "m.contact_id")
     kept = f"arrayFilter(k -> NOT {named}, m.keys)"
-    member = (
-        f"m -> (m.contact_id, if(length({kept}) < length(m.keys), '', m.name),"
-        f" arrayFilter((i, k) -> NOT {named}, m.identifiers, m.keys), m.valid_from, m.valid_to,"
-        f" m.first_touch, m.last_touch, m.touches, m.stage, m.lag_days, m.consent, {kept})"
+    whole = f"length({kept}) = length(m.keys)"
+    without = {field: f"if({whole}, m.{field}, '')" for field in ("name", "job_title", "reach")}
+    without |= {
+        "identifiers": f"arrayFilter((i, k) -> NOT {named}, m.identifiers, m.keys)",
+        "roles": f"if({whole}, m.roles, arrayMap({_with('r', 'roles', {'evidence': _NOTHING})}, m.roles))",
+        "steps": f"if({whole}, m.steps, [])",
+        "keys": kept,
+    }
+    left = (
+        f"arrayMap({_with('m', 'members', without)},"
+        f" arrayFilter(m -> empty(m.keys) OR NOT empty({kept}), members))"
     )
-    left = f"arrayMap({member}, arrayFilter(m -> empty(m.keys) OR NOT empty({kept}), members))"
+    nobody = f"({', '.join([_NOTHING] * 5)})"
+    handoff = _with("h", "handoffs", {"reasons": "[]", "call_first": nobody})
     return Mutation(
         "accounts",
-        f"UPDATE name = if(kind = 'person' AND empty({left}), '', name), members = {left}",
+        f"UPDATE name = if(kind = 'person' AND empty({left}), '', name), members = {left},"
+        f" score_parts = [], crossings = [], facts = [], handoffs = arrayMap({handoff}, handoffs),"
+        f" silences = arrayFilter(s -> s.contact_id = '', silences),"
+        f" next_best_action = ({', '.join([_NOTHING] * 6)})",
         f"arrayExists(m -> arrayExists(k -> {named}, m.keys), members)",
     )
+
+
+def _with(name: str, tuples: str, changed: Mapping[str, str]) -> str:
+    """A lambda over one of these tuples that gives it with some of its fields changed."""
+    fields = (changed.get(field, f"{name}.{field}") for field in FIELDS[tuples])
+    return f"{name} -> ({', '.join(fields)})"
 
 
 def _kept(names: str, keys: str, erased: str) -> str:

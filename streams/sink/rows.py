@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.events import AccountProfile, JourneyEvent, JourneyRow, Member
+from schemas.events import AccountProfile, JourneyEvent
 from schemas.identifiers import place
 from schemas.identity import MapRow
 from schemas.internal import (
@@ -33,6 +33,7 @@ from schemas.times import from_rfc3339, rfc3339
 from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
 from streams.core import Record
 from streams.ingest.values import Habits
+from streams.sink import accounts
 from streams.sink.erased import Erased, number, short
 from streams.sink.letters import named
 from streams.sink.tables import LINKS, Block, Plan, Refused, Row
@@ -277,52 +278,7 @@ class _Planner:
         if not record.value:
             return None
         profile = _profile(record.value)
-        anew = {self._erased.key(profile.tenant, i): from_rfc3339(at) for i, at in profile.anew.items()}
-        members = [
-            found for m in profile.members if (found := self._member(profile.tenant, m, anew)) is not None
-        ]
-        emptied = profile.kind == "person" and profile.members and not members
-        return "accounts", (
-            profile.tenant,
-            profile.subject,
-            version_number(profile.version),
-            profile.kind,
-            "" if emptied else profile.name,
-            profile.keys,
-            profile.crm_account_id,
-            profile.stage,
-            profile.stage_since,
-            profile.journey_id,
-            members,
-            profile.touches,
-            profile.first_seen,
-            profile.last_seen,
-            profile.industry,
-            profile.employees,
-            profile.country,
-            profile.dense,
-            profile.gone,
-            profile.definition_version,
-            [self._journey(profile.tenant, journey) for journey in profile.journeys],
-            anew,
-        )
-
-    def _member(self, tenant: str, m: Member, anew: dict[int, int]) -> Row | None:
-        names, keys = self._erased.of_member(tenant, m.identifiers, m.contact_id, anew)
-        if m.identifiers and not names:
-            return None
-        name = m.name if len(names) == len(m.identifiers) else ""  # whose it is cannot be told
-        return (
-            *(m.contact_id, name, names, m.valid_from, m.valid_to, m.first_touch, m.last_touch),
-            *(m.touches, m.stage, m.lag_days, m.consent, keys),
-        )
-
-    def _journey(self, tenant: str, journey: JourneyRow) -> Row:
-        stages = []
-        for stage in journey.stages:
-            caused_by, caused_keys = self._erased.causes(tenant, stage.caused_by)
-            stages.append((stage.stage, stage.entered_at, caused_by, stage.corrected, caused_keys))
-        return (journey.number, journey.opened_at, journey.closed_at, journey.closed_by, stages)
+        return "accounts", accounts.row(profile, self._erased)
 
     def _link(self, record: Record) -> tuple[str, Row] | None:
         link = _evidence(record.value or b"")

@@ -31,7 +31,11 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "accounts": """
             tenant account_id version kind name keys crm_account_id stage stage_since journey_id
             members touches first_seen last_seen industry employees country dense gone definition_version
-            journeys anew""",
+            journeys anew
+            roles_found roles_missing role_completeness engagement engagement_at half_life_days score_parts
+            status p_active silences crossings handoffs segments
+            orders revenue currency aov return_rate order_frequency order_list unconverted product_families
+            owner facts interests contact_points next_question next_best_action""",
         "dead_letters": """
             generation topic partition offset at reason field error original_base64 size
             identifier_keys dated told_tenant""",
@@ -48,6 +52,22 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "erasures": "tenant identifier_key version since until gone keeps contacts person",
         "erased_touchpoints": "tenant event_key caused_key held",
         "merge_candidates": "tenant a b version a_name b_name score why gone",
+    }.items()
+}
+
+# The fields of tuples in columns of `accounts`, in their order.
+FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    name: tuple(fields.split())
+    for name, fields in {
+        "members": """
+            contact_id name identifiers valid_from valid_to first_touch last_touch touches stage lag_days
+            consent job_title roles engagement reachable reach status p_active steps keys""",
+        "roles": "role source confidence evidence since",
+        "journeys": "number opened_at closed_at closed_by stages moments last_touch",
+        "stages": "stage entered_at caused_by corrected caused_keys",
+        "handoffs": """
+            handoff_id journey attempt at score reasons call_first status outcome outcome_reason outcome_code
+            outcome_at outcome_by responded_at value currency feedback_due""",
     }.items()
 }
 

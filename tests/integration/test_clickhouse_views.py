@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from chdb_process import ChdbServer
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from warehouse import Warehouse, encode, letter, member
+from warehouse import Warehouse, encode, group, letter, member
 
 from schemas.events import (
     ContactRef,
@@ -33,14 +33,19 @@ VIEWS = {
     "v_aliases",
     "v_assertions",
     "v_contacts",
+    "v_crossings",
     "v_dead_letters",
+    "v_handoffs",
     "v_identity_conflicts",
+    "v_inactivity",
     "v_journey_events",
     "v_journeys",
     "v_lead_outcomes",
     "v_members",
     "v_merge_candidates",
+    "v_orders",
     "v_privacy_requests",
+    "v_score_parts",
     "v_stage_transitions",
     "v_touchpoints",
 }
@@ -339,7 +344,10 @@ def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
             *(by.touch(f"e{n % 20}", people[n % 5], days[n % 28], digest=n % 7) for n in range(60)),
             *(by.mapped(people[n % 5], Span(None, f"c{n % 3}", f"a{n % 2}"), seq=n) for n in range(15)),
             *(by.event("stage", f"1/{n % 4}", days[n], n, retracted=n % 5 == 0) for n in range(20)),
-            *(by.profile(n, [member(f"c{m}") for m in range(n)], journeys=[journey(n)]) for n in range(6)),
+            *(
+                by.profile(n, [member(f"c{m}") for m in range(n)], journeys=[journey(n)], **group())
+                for n in range(6)
+            ),
             *(by.mapped(f"journeys_contact_id:c9{n % 2}", Span(None, f"c{n}"), seq=n) for n in range(6)),
             *(by.said(f"s{n % 7}", "link", people[n % 5], "user_id:7", days[n % 28]) for n in range(14)),
             *(by.happened(f"o{n % 7}", "lost", days[n % 28], f"domain:a{n}.nl") for n in range(14)),

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from chdb_process import ChdbServer
-from warehouse import Warehouse, encode, key_of, letter, member
+from warehouse import Warehouse, encode, group, involved, key_of, letter, member
 
 from schemas import deadletter
 from schemas.events import AccountRef, ContactRef, JourneyRow, StageEntered
@@ -63,10 +63,10 @@ def life(at: Warehouse) -> list[Record]:
     her = {"contact": {"name": "Jane Doe"}, "extra": {"x": "secret-campaign"}}
     stage = StageEntered("awareness", BEFORE, ["j1", "b1"], False)
     both = [
-        msgspec.structs.replace(member("cjane", "Jane Doe"), identifiers=[JANE, CRM, PHONE]),
-        msgspec.structs.replace(member("cbob", "Bob"), identifiers=[BOB, PHONE]),
+        msgspec.structs.replace(involved(member("cjane", "Jane Doe")), identifiers=[JANE, CRM, PHONE]),
+        msgspec.structs.replace(involved(member("cbob", "Bob"), "Bob"), identifiers=[BOB, PHONE]),
     ]
-    journey = JourneyRow(1, BEFORE, None, "", [stage])
+    journey = JourneyRow(1, BEFORE, None, "", [stage], {"first_order": T}, AFTER)
     body = encode(
         {"tenant": at.tenant, "occurred_at": BEFORE, "identifiers": {"email": "Jane.Doe@acme.nl", "x": 1}}
     )
@@ -79,9 +79,9 @@ def life(at: Warehouse) -> list[Record]:
         *(at.mapped(name, Span(None, "cjane", "a1"), seq=3) for name in (JANE, CRM)),
         at.mapped(BOB, Span(None, "cbob", "a1"), seq=3),
         at.mapped(PHONE, Span(None, "cjane", "a1"), Span(END, "cbob", "a1"), seq=3),
-        at.profile(1, both),
-        at.profile(2, both, journeys=[journey]),
-        at.profile(1, both[:1], subject="ajane", kind="person", name="Jane Doe", keys=[]),
+        at.profile(1, both, **group()),
+        at.profile(2, both, journeys=[journey], **group()),
+        at.profile(1, both[:1], subject="ajane", kind="person", name="Jane Doe", keys=[], **group()),
         at.event("member", "1", BEFORE, 1, contact=ContactRef("cjane", [JANE]), caused_by=["j1"]),
         at.event("member", "2", AFTER, 1, contact=ContactRef("cjane", [CRM, JANE]), caused_by=["b1", "j2"]),
         at.event("member", "3", AFTER, 1, contact=ContactRef("cbob", [BOB, PHONE]), caused_by=["b2"]),
@@ -105,8 +105,18 @@ def left(at: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
         "touches": at.rows("touchpoints FINAL", "event_id, strong, weak, length(strong_keys)"),
         "contacts": at.rows("v_contacts", "contact_id, identifiers, devices"),
         "members": at.rows("v_members", "account_id, contact_id, name, identifiers"),
-        "accounts": at.rows("v_accounts", "account_id, name"),
+        "roles": at.rows(
+            "v_members", "job_title, roles, evidence, engagement, reach, status, p_active, steps"
+        ),
+        "accounts": at.rows("v_accounts", "account_id, name, next_best_action.message"),
         "stages": at.rows("v_stage_transitions", "caused_by"),
+        "journeys": at.rows("v_journeys", "journey_id, moments, last_touch"),
+        "handoffs": at.rows(
+            "v_handoffs", "account_id, status, reasons, call_first.name, outcome_reason, value"
+        ),
+        "silences": at.rows("v_inactivity", "account_id, contact_id, level"),
+        "others": [at.rows(view, "account_id") for view in ("v_crossings", "v_score_parts")],
+        "facts": at.rows("accounts", "sum(length(facts)) AS facts", "facts"),
         "events": at.rows(
             "journey_events FINAL", "natural_key, kind, contact_identifiers, caused_by, account_name"
         ),
@@ -135,8 +145,23 @@ def expected(at: Warehouse) -> dict[str, list[Any]]:
         "touches": [("b1", [BOB], [], 1), ("b2", [], [], 0)],
         "contacts": [("cbob", [BOB], [PHONE])],
         "members": [("a1", "cbob", "Bob", [BOB, PHONE])],
-        "accounts": [("a1", "Acme"), ("ajane", "")],
+        "roles": [
+            (
+                *("Head of Bob", ["decider", "user"], {"decider": "Bob decides", "user": "how-to"}),
+                *(0.0, "Bob gave consent", "active", 0.75, ["order placed, Bob (2025-03-10)"]),
+            )
+        ],
+        "accounts": [("a1", "Acme", ""), ("ajane", "", "")],
         "stages": [(["b1"],)],
+        "journeys": [("a1.1", {"first_order": f"{T[:-1]}.000Z"}, f"{AFTER[:-1]}.000Z")],
+        "handoffs": [
+            (account, status, [], "", reason, value)
+            for account in ("a1", "ajane")
+            for status, reason, value in (("withdrawn", "", None), ("won", "cheap", 1250.5))
+        ],
+        "silences": [("a1", "", "quiet"), ("ajane", "", "quiet")],
+        "others": [[], []],
+        "facts": [(0,)],
         "events": [
             ("1", "journey", [], [], ""),
             ("1", "member", [], [], "Acme"),

@@ -8,7 +8,22 @@ from typing import Any
 import msgspec
 
 from schemas import deadletter
-from schemas.events import AccountProfile, AccountRef, JourneyEvent, Member
+from schemas.events import (
+    AccountProfile,
+    AccountRef,
+    Action,
+    CallFirst,
+    CrossingRow,
+    FactRow,
+    HandoffRow,
+    JourneyEvent,
+    Member,
+    OrderRow,
+    Question,
+    RoleRow,
+    ScorePart,
+    SilenceRow,
+)
 from schemas.identity import MapRow, Span
 from schemas.internal import Asserted, Command, Evidence, Outcome, Touch
 from schemas.keys import hasher
@@ -162,3 +177,91 @@ def letter(
         original=original,
     )
     return Record(DEAD.name, 0, at, 1_738_570_324_050, None, original, headers)
+
+
+def group() -> dict[str, Any]:
+    """What a profile tells of its buying group beside its members: one of everything."""
+    return {
+        "roles_found": ["user"],
+        "roles_missing": ["buyer", "decider"],
+        "role_completeness": 0.3333,
+        "engagement": 80.0,
+        "engagement_at": "2025-03-10T00:00:00Z",
+        "half_life_days": 7,
+        "score_parts": [ScorePart("2025-03-10", "c1", 40.0, 1.5, {"order_placed": 1, "app_used": 5})],
+        "status": "quiet",
+        "p_active": 0.25,
+        "silences": [
+            SilenceRow("", "quiet", "2025-04-01T00:00:00Z", "2025-03-10T08:00:00Z", 21.5, 0.25, None),
+            SilenceRow(
+                *("c1", "silent", "2025-02-01T00:00:00Z", "2025-01-01T08:00:00Z", 28.0, 0.05),
+                "2025-03-01T00:00:00Z",
+            ),
+        ],
+        "crossings": [
+            CrossingRow(2, "page_viewed", "pumps", "2025-03-02T00:00:00Z", ["c1", "c2"], ["e1", "e2"])
+        ],
+        "handoffs": [
+            HandoffRow(
+                *("a1.2.1", 2, 1, "2025-03-02T00:00:00Z", 55.5, ["Jane Doe asked for a quote"]),
+                CallFirst("c1", "Jane Doe", "+31611112222", "jane.doe@acme.nl", "Jane Doe asked for a quote"),
+                "won",
+                outcome="won",
+                outcome_reason="cheap",
+                outcome_code="other",
+                outcome_at="2025-03-09T00:00:00Z",
+                outcome_by="crm",
+                responded_at="2025-03-03T06:30:00Z",
+                value="1250.5",
+                currency="EUR",
+                feedback_due="2025-03-09T00:00:00Z",
+                caused_by=["e1"],
+            ),
+            HandoffRow(
+                *("a1.2.2", 2, 2, "2025-03-10T00:00:00Z", 0.0, []),
+                CallFirst("", "", "", "", ""),
+                "withdrawn",
+            ),
+        ],
+        "segments": {"scheme": "gold"},
+        "orders": 2,
+        "revenue": "4400",
+        "currency": "EUR",
+        "aov": 2306.38,
+        "return_rate": 0.5,
+        "order_list": [
+            OrderRow("default:7", "2025-03-05T00:00:00Z", "4612.75", "EUR", "212.75", False, ["pumps"]),
+            OrderRow("default:8", "2025-03-06T00:00:00Z", "", "", "", True, []),
+        ],
+        "order_frequency": 4.5,
+        "unconverted": {"USD": "100.5"},
+        "product_families": ["pumps"],
+        "owner": "marleen",
+        "facts": [
+            FactRow("a1", "employees", "34", "crm", "2025-01-01T00:00:00Z", 0.9, None),
+            FactRow("c1", "name", "Jane Doe", "web", "2025-01-02T00:00:00Z", 0.7, "2025-02-01T00:00:00Z"),
+            FactRow("c1", "language", "nl", "web", "2025-01-02T00:00:00Z", 0.7, "2199-02-01T00:00:00Z"),
+        ],
+        "interests": ["pumps", "valves"],
+        "contact_points": ["email:info@acme.nl"],
+        "next_question": Question("budget", "What may it cost?", "evaluation asks for it"),
+        "next_best_action": Action("c1", "Jane Doe", "phone", "Call Jane Doe", "today", "she asked"),
+    }
+
+
+def involved(one: Member, who: str = "Jane Doe") -> Member:
+    """The member with a role, a title, a score and steps; all its texts tell of `who`."""
+    return msgspec.structs.replace(
+        one,
+        job_title=f"Head of {who}",
+        roles=[
+            RoleRow("decider", "crm", 0.9, f"{who} decides", None),
+            RoleRow("user", "behaviour", 0.5, "how-to", "2025-01-01T00:00:00Z"),
+        ],
+        engagement=40.0,
+        reachable=True,
+        reach=f"{who} gave consent",
+        status="active",
+        p_active=0.75,
+        steps=[f"order placed, {who} (2025-03-10)"],
+    )

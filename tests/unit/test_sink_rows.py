@@ -173,7 +173,8 @@ def test_a_profile_carries_its_members() -> None:
     assert found["members"] == [
         [
             *("c1", "Jane", ["email:j@b.nl"], None, None, "2025-02-03T08:12:04Z", None, 3, "", 1.5),
-            *({"email": False}, [short(key_of("acme", "email:j@b.nl"))]),
+            *({"email": False}, "", [], 0.0, False, "", "unknown", None, []),
+            [short(key_of("acme", "email:j@b.nl"))],
         ]
     ]
 
