@@ -27,6 +27,7 @@ from streams.journeys.account import Account, Given, derive
 from streams.journeys.contacts import EVER
 from streams.journeys.crossings import Crossing
 from streams.journeys.ledger import HANDOFF, STAGE, Ledger, identity
+from streams.journeys.outlook import Outlook, outlook
 from streams.journeys.silence import UNKNOWN
 from streams.journeys.walk import Spell
 from streams.session import unpack_version
@@ -38,12 +39,12 @@ _encode = msgspec.json.Encoder().encode
 _time = lru_cache(maxsize=65_536)(rfc3339)  # profiles repeat the same times at every change
 
 
-def content(ledger: Ledger, account: Account, given: Given) -> AccountProfile:
+def content(ledger: Ledger, account: Account, given: Given, ahead: Outlook) -> AccountProfile:
     """The profile without what tells when it was published (`id`, `emitted_at`, `version`).
 
-    `ledger` is what is told of the account by now.
+    `ledger` is what is told of the account by now, `ahead` its outlook.
     """
-    walked, group, score = account.walked, account.group, account.score
+    walked, group, score, trading = account.walked, account.group, account.score, account.trading
     journey = walked.journeys[-1] if walked.journeys else None
     stages = journey.stages if journey else []
     facts = {attribute: fact.value for attribute, fact in account.facts.items()}
@@ -80,6 +81,7 @@ def content(ledger: Ledger, account: Account, given: Given) -> AccountProfile:
         role_completeness=round(group.complete.share, 4),
         engagement=score.value,
         engagement_at=_time(score.day * DAY_MS) if score.day is not None else None,
+        half_life_days=float(given.definition.score.half_life_days),
         score_parts=[ScorePart(day_text(p.day), *p[1:]) for p in score.parts],
         status=group.rhythm.status,
         p_active=group.rhythm.p_active,
@@ -87,9 +89,21 @@ def content(ledger: Ledger, account: Account, given: Given) -> AccountProfile:
         crossings=[_crossing(number, shared) for number, shared in group.crossings],
         handoffs=[*handoffs, *_withdrawn(ledger, {row.handoff_id for row in handoffs})],
         segments=_segments(account),
-        owner=next((c.owner for c in reversed(account.commands) if c.command == "set_owner"), ""),
+        owner=account.owner,
         interests=handover.interests(journey.touches) if journey else [],
         contact_points=account.mailboxes,
+        orders=trading.number,
+        revenue=trading.revenue,
+        currency=given.definition.orders.currency,
+        aov=trading.aov,
+        return_rate=trading.return_rate,
+        order_list=[order.row() for order in trading.orders],
+        order_frequency=trading.frequency,
+        unconverted=trading.unconverted,
+        product_families=trading.families,
+        facts=[held.row() for held in ahead.facts],
+        next_question=ahead.question,
+        next_best_action=ahead.action,
     )
 
 
@@ -116,7 +130,9 @@ def publish(profile: AccountProfile, digest: str, former: str, now: int, version
 def taken_back(profile: AccountProfile, definition: Definition) -> AccountProfile:
     """The profile of an account that is gone, in the place of one that should not have been sent."""
     given = Given(definition, profile.tenant, profile.subject)
-    empty = content(Ledger(profile.tenant, profile.subject, [], []), derive([], given), given)
+    nothing = derive([], given)
+    ledger = Ledger(profile.tenant, profile.subject, [], [])
+    empty = content(ledger, nothing, given, outlook(nothing, given))
     emitted = from_rfc3339(profile.emitted_at)
     return publish(empty, digest(empty), profile.id, emitted, _NO_VERSION)
 
@@ -139,13 +155,11 @@ def _journeys(ledger: Ledger, account: Account) -> list[JourneyRow]:
 
 def _members(account: Account, given: Given) -> list[Member]:
     first = min((s.first.at for s in account.spells if s.first), default=0)
-    steps = handover.last_steps(account.walked.journeys[-1:])
-    return [_member(account, given, spell, first, steps) for spell in account.spells]
+    steps = handover.last_steps(account.walked.journeys[-1:], given.day_of)
+    return [_member(account, spell, first, steps) for spell in account.spells]
 
 
-def _member(
-    account: Account, given: Given, spell: Spell, first: int, steps: Mapping[str, list[str]]
-) -> Member:
+def _member(account: Account, spell: Spell, first: int, steps: Mapping[str, list[str]]) -> Member:
     contact, group = spell.contact, account.group
     known, rhythm, reach = account.contacts[contact], group.rhythms.get(contact), group.reaches[contact]
     return Member(
@@ -165,7 +179,7 @@ def _member(
             RoleRow(r.role, r.source, r.confidence, r.evidence, _time(r.since))
             for r in group.periods.get((contact, spell.since), ())
         ],
-        engagement=account.score.of(contact, given.definition.score),
+        engagement=account.score.of(contact),
         reachable=reach.reachable,
         reach=reach.why,
         status=rhythm.status if rhythm else UNKNOWN,

@@ -13,7 +13,7 @@ from schemas.keys import partition_of
 from schemas.times import rfc3339
 from streams.core import Group, Member, Output, StepConfig, Version
 from streams.definition import Definition
-from streams.journeys import changes, records
+from streams.journeys import changes, facts, records
 from streams.journeys import ledger as ledgers
 from streams.journeys import profile as profiles
 from streams.journeys.account import Account, Given, derive
@@ -21,6 +21,7 @@ from streams.journeys.contacts import EVER
 from streams.journeys.handoffs import Refused
 from streams.journeys.holdings import holdings
 from streams.journeys.ledger import Ledger, Making, Said
+from streams.journeys.outlook import outlook
 from streams.journeys.records import LEDGER, PROFILE, Taken, is_fragment
 from streams.journeys.sealed import opened
 from streams.journeys.telling import event
@@ -124,9 +125,13 @@ class Press:
         making = Making(account, ledgers.ref(account, given), now, standing, silent)
         ledger, told = ledgers.settle(before, held, making, handed)
         outputs = self._events(group, ledger, told, version)
-        head, sent = self._profiled(head, ledger, account, given, version, now)
-        letters, due = self._refused(account.desk.refused, clock)
-        due = min((at for at in (due, *_dues(account, given)) if at is not None), default=None)
+        ahead = outlook(account, given)
+        content = profiles.content(ledger, account, given, ahead)
+        head, sent = self._profiled(head, content, version, now)
+        known = _letters(members[LETTERS]) if LETTERS in members else []
+        letters, due = self._refused(account.desk.refused, known, clock)
+        dues = (due, facts.next_expiry(ahead.facts), *_dues(account, given))
+        due = min((at for at in dues if at is not None and at >= clock), default=None)
         head = msgspec.structs.replace(head, due=due, late=False, definition=self._definition.version)
         changed = {HEAD: _pack(head)}
         if ledger is not before:
@@ -134,11 +139,8 @@ class Press:
         if sent is not None:
             changed[PROFILE] = _json(sent)
             outputs.append(self._output(topics.PROFILES.name, group, sent, changed[PROFILE]))
-        written = _pack(letters)
-        if letters or LETTERS in members:
-            if written != members.get(LETTERS):
-                changed[LETTERS] = written
-            known = _letters(members[LETTERS]) if LETTERS in members else []
+        if letters != known:
+            changed[LETTERS] = _pack(letters)
             outputs += [self._letter(one) for one in letters if one not in known]
         return Printed(head, changed, taken, outputs)
 
@@ -173,13 +175,12 @@ class Press:
         return self._output(topics.EVENTS.name, group, made, _json(made))
 
     def _profiled(
-        self, head: Head, ledger: Ledger, account: Account, given: Given, version: Version, now: int
+        self, head: Head, content: AccountProfile, version: Version, now: int
     ) -> tuple[Head, AccountProfile | None]:
         """The head after this, still dirty if the profile has to wait, and the profile to send, if any."""
-        content = profiles.content(ledger, account, given)
         digest = profiles.digest(content)
         clean = msgspec.structs.replace(head, dirty=False)
-        if digest == head.digest or (account.gone and not head.profile_id):
+        if digest == head.digest or (content.gone and not head.profile_id):
             return clean, None
         if self._config.live and head.profiled <= now < head.profiled + self._config.settle_ms:
             return msgspec.structs.replace(head, dirty=True), None
@@ -201,8 +202,14 @@ class Press:
         partition = partition_of(group, self._config.partitions)
         return Output(topic, partition, group, body, events.headers(made))
 
-    def _refused(self, refused: Iterable[Refused], clock: int) -> tuple[list[Letter], int | None]:
-        """The outcomes that are refused by now, and when (ms of T) the next one will be."""
+    def _refused(
+        self, refused: Iterable[Refused], known: Iterable[Letter], clock: int
+    ) -> tuple[list[Letter], int | None]:
+        """The outcomes that are refused by now, and when (ms of T) the next one will be.
+
+        One that had been refused for the same reason (`known`) keeps its letter: in words it may differ.
+        """
+        written = {(letter.outcome.event_id, letter.reason): letter for letter in known}
         letters: list[Letter] = []
         due: int | None = None
         for one in refused:
@@ -210,7 +217,7 @@ class Press:
             if one.reason == "no_handoff" and self._config.live and clock <= until:
                 due = until if due is None else min(due, until)
             else:
-                letters.append(Letter(*one))
+                letters.append(written.get((one.outcome.event_id, one.reason)) or Letter(*one))
         return letters, due
 
     def _letter(self, refused: Letter) -> Output:
@@ -218,17 +225,17 @@ class Press:
 
 
 def _dues(account: Account, given: Given) -> Iterable[int | None]:
-    """When (ms of T) something else holds of the account by the clock alone; past times are left out."""
+    """When (ms of T) something else holds of the account by the clock alone; some of them are past."""
     journeys = account.walked.journeys
     if journeys and journeys[-1].ended is None:
         yield journeys[-1].closes_at
     for spell in account.spells:  # who leaves plays no role any more
-        if given.clock < spell.until < EVER:
+        if spell.until != EVER:
             yield spell.until - 1
     yield account.group.rhythm.next_alarm_ms
     for rhythm in account.group.rhythms.values():
         yield rhythm.next_alarm_ms
     days = given.definition.handoff.feedback_days
     for handoff in account.desk.made:
-        if not handoff.outcomes and handoff.ended_at is None and handoff.due(days) >= given.clock:
+        if handoff.lacks_answer(days):
             yield handoff.due(days)
