@@ -264,7 +264,10 @@ def test_the_fact_with_the_highest_value_for_its_cost_is_asked():
 def attributes(*arguments: Any, **named: Any) -> list[str]:
     """What is asked one after the other, each answered."""
     found, known, of = [], list(arguments[1:]), list(named.pop("of", ()))
-    while question := asked(arguments[0], *known, of=tuple(of), **named):
+    for _ in RULES.facts:
+        question = asked(arguments[0], *known, of=tuple(of), **named)
+        if question is None:
+            break
         found.append(question.attribute)
         about = {
             rule.entity for rule in RULES.facts if rule.attribute == question.attribute and rule.question
