@@ -96,8 +96,8 @@ def _known_by(known: Contact, snapshot: Snapshot, contact: str) -> None:
     kind = kind_of(snapshot.identifier)
     if kind in STRONG_KINDS:
         known.identifiers.append(snapshot.identifier)
-    elif kind == "phone":
-        known.phones.append(snapshot.identifier)
+    elif kind == "phone" and any(part.contact == contact and part.until is None for part in snapshot.parts):
+        known.phones.append(snapshot.identifier)  # who owned it before is called by it no more
     if snapshot.anew:
         known.anew[snapshot.identifier] = snapshot.anew
     if snapshot.words:

@@ -158,7 +158,8 @@ def settle(
         refs.append(making.ref)
     here = refs.index(making.ref)
     if handed:
-        carried = _carried(ledger.account, handed, making.account, here)
+        held = list(held)
+        carried = _carried(ledger.account, handed, making.account, held, here)
         for thing, said in before.items():
             back = msgspec.structs.replace(said, given=False)
             if thing in carried and _still(back, carried[thing]):
@@ -218,20 +219,31 @@ def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
     return _compact(msgspec.structs.replace(ours, refs=refs, said=list(said.values())))
 
 
-def _carried(into: str, handed: Iterable[Ledger], account: Account, here: int) -> dict[tuple[str, str], Said]:
+def _carried(
+    into: str, handed: Iterable[Ledger], account: Account, held: Iterable[Holding], here: int
+) -> dict[tuple[str, str], Said]:
     """What was told by who became part of this account, under the keys that it has here.
 
     Of several that told of a thing, and of two journeys that turn out to be one, the first counts. What the
-    account had told itself and gets back counts under the number that it had.
+    account had told itself and gets back counts under the number that it had. A hand-off is known by the
+    touch that made it: what was no news of its own has no hand-off here.
     """
     carried: dict[tuple[str, str], Said] = {}
+    attempts = {(one.at, one.source, one.cause): one.key for one in held if one.kind == HANDOFF}
     for ledger in sorted(handed, key=lambda one: one.account):
         ours = numbers(ledger, account)
         if ledger.account == into:
             ours = {theirs: number for theirs, number in ours.items() if theirs == number}
+        handoffs = {
+            said.key: attempts.get((said.at, said.source, said.cause), "")
+            for said in ledger.said
+            if said.kind == HANDOFF
+        }
         for said in sorted(ledger.said, key=_number):
             key = said.key
-            if said.kind in NUMBERED:
+            if said.kind in (HANDOFF, FEEDBACK):
+                key = handoffs.get(key, "")
+            elif said.kind in NUMBERED:
                 number, slash, item = key.partition("/")
                 key = f"{ours[number]}{slash}{item}" if number in ours else ""
             if key and not said.retracted and said.kind not in CHANGES:

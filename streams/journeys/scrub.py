@@ -65,6 +65,7 @@ class Erased(NamedTuple):
             handoffs=[],
             order_list=[],
             facts=[],
+            interests=[],
             next_question=None,
             next_best_action=None,
         )
@@ -82,11 +83,14 @@ class Erased(NamedTuple):
         return said
 
     def _member(self, member: Member) -> Member:
+        """Without steps and evidence, whosever they are; of who is meant, or was erased in part, no more."""
+        bare = msgspec.structs.replace(member, roles=[], reach="", steps=[])
+        keys = [identifier_key(self.key_of, self.tenant, identifier) for identifier in member.identifiers]
+        if any(key in self.fragments for key in keys):
+            bare = msgspec.structs.replace(bare, name="", job_title="")
         if self._theirs(member.contact_id, member.identifiers):
-            return msgspec.structs.replace(
-                member, name="", identifiers=[], job_title="", roles=[], reach="", steps=[]
-            )
-        return member
+            bare = msgspec.structs.replace(bare, identifiers=[])
+        return bare
 
     def _theirs(self, contact: str, identifiers: Iterable[str]) -> bool:
         keys = (identifier_key(self.key_of, self.tenant, identifier) for identifier in identifiers)

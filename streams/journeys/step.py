@@ -53,6 +53,7 @@ _header = records.header
 _head = msgspec.msgpack.Decoder(Head).decode
 _ledger = records.ledger_of
 _clock = msgspec.msgpack.Decoder(Clock).decode
+_changed = msgspec.msgpack.Decoder(Changed).decode
 _profile = msgspec.json.Decoder(AccountProfile).decode
 
 
@@ -160,21 +161,29 @@ class Journeys:
         return min(at for at, _ in self._clock.ticks.values())
 
     def _redefine(self, rows: Rows, version: Version, now: int) -> list[Output]:
-        """Look at all accounts again by the new definition; it is told once per tenant."""
+        """Look at all accounts again by the new definition; it is told once per tenant.
+
+        Before there is any news: what changes by this alone is not told, news is. An account that was not
+        published when the step stopped is published when it would have been, silently too.
+        """
         was: dict[str, str] = {}
+        accounts: list[Output] = []
         for group in self._redefined:
             head = _head(rows.get(group) or b"")
             was[head.tenant] = min(head.definition, was.get(head.tenant, head.definition))
-            self._mark(rows, group, head)
-            self._dirty.setdefault(group, (now, False))
+            if not head.dirty:
+                self._dirty[group] = (now, False)
+                accounts += self._publish(rows, group, version, now)
         self._redefined = []
-        outputs = []
+        told = []
         for tenant, former in was.items():
-            changed = Changed(tenant, former, self._definition.version, now)
             group = self._config.key_of(tenant, "definitions")
-            rows.put(group, CHANGED, _pack(changed))
-            outputs.append(self._press.changed(group, changed, version))
-        return outputs
+            changed = Changed(tenant, former, self._definition.version, now)
+            value = rows.get(group, CHANGED)
+            if value is None or _changed(value).now != changed.now:
+                rows.put(group, CHANGED, _pack(changed))
+                told.append(self._press.changed(group, changed, version))
+        return told + accounts
 
     def _store(self, rows: Rows, header: Header, value: bytes, now: int) -> list[Output]:
         key_of = self._config.key_of
