@@ -12,7 +12,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from schemas.times import from_rfc3339, rfc3339
-from schemas.topics import VALID
+from schemas.topics import OUTCOMES, VALID
 from schemas.touchpoint import FACT_TYPES
 from streams import topics
 from streams.clickhouse import connect, migrate
@@ -31,7 +31,8 @@ STATE_FORMAT = 3  # of the rows of the steps; it rises when older rows can no lo
 CLEAR_SECONDS = 10.0  # for queries to let go of files that held what is erased; they take milliseconds
 
 # Accepted so far. An erased touch counts as well; so does one that came to ClickHouse when it was erased
-# already, unless FRAGMENTS refused it: the offset of such a dead letter tells of which event it is.
+# already, unless FRAGMENTS refused it: the offset of such a dead letter tells of which event it is. So does
+# that of an outcome which counts for no hand-off: it is refused after it came to ClickHouse.
 _APPLIED = """
 SELECT
     (
@@ -46,6 +47,7 @@ SELECT
     )
     + (SELECT count() FROM v_assertions) + (SELECT count() FROM v_privacy_requests)
     + (SELECT count() FROM v_lead_outcomes) + (SELECT count() FROM v_account_commands)
+    - (SELECT uniqExact(offset) FROM dead_letters WHERE topic = {outcomes: String} AND offset < 0)
 """
 # Only touches move T: what people say of the past, on the day they say it, is no sign of time going by.
 _LATEST = """
@@ -214,7 +216,7 @@ class _Found:
 
     def applied(self) -> int:
         """Distinct touchpoints so far, those erased too, and what people said and asked."""
-        return int(self._one(_APPLIED, valid=VALID.name))
+        return int(self._one(_APPLIED, valid=VALID.name, outcomes=OUTCOMES.name))
 
     def clock(self, as_of: int | None) -> int:
         """T at the end, in ms; 0 while no touch was ever accepted."""
@@ -236,8 +238,9 @@ class _Found:
                 valid=VALID.name,
             )
         )
-        # A touch may be in ClickHouse before it is refused as erased: it is no accepted one then.
-        applied = min(applied, worked.lines - dead)
+        # A touch may be in ClickHouse before it is refused as erased: it is no accepted one then. What an
+        # earlier run had accepted may be refused now: an outcome whose hand-off is no more.
+        applied = max(0, min(applied, worked.lines - dead))
         unattributed = self._one(
             "SELECT count() FROM v_touchpoints WHERE contact_id = '' AND account_id = ''"
             " AND type NOT IN {facts: Array(String)}",

@@ -157,6 +157,7 @@ def test_lines_are_bad_for_every_reason_that_a_line_can_give():
         pass
     found = market.truth().counts.dead_letters
     of_steps = {"tenant_mismatch", "processing_error", "refused_by_clickhouse", "erased"}
+    of_steps |= {"no_handoff", "impossible_outcome"}
     assert {*found} == {*REASONS} - of_steps
     assert all(found.values())
     assert sum(found.values()) / 40_000 == pytest.approx(rates.BAD, rel=0.3)
