@@ -8,6 +8,7 @@ from schemas.internal import ERP, PER_EMPLOYMENT, Fact, kind_of
 from streams.journeys import actions, facts, handover
 from streams.journeys.account import Account, Given
 from streams.journeys.actions import Person, Situation, next_best_action
+from streams.journeys.contacts import EVER
 from streams.journeys.facts import Held
 from streams.journeys.orders import months_before
 from streams.journeys.questions import next_question
@@ -34,7 +35,7 @@ def outlook(account: Account, given: Given) -> Outlook:
     here = {spell.contact: spell for spell in account.spells if spell.until > given.clock}
     members = {contact: _told(account, spell) for contact, spell in here.items()}
     held = facts.used(rules.facts, given.account, _firm(account), members, given.clock)
-    people = [_person(account, spell, held) for spell in here.values()]
+    people = [_person(account, given, spell, held) for spell in here.values()]
     journeys = account.walked.journeys
     journey = journeys[-1] if journeys else None
     standing = account.desk.open
@@ -42,6 +43,7 @@ def outlook(account: Account, given: Given) -> Outlook:
     if standing is not None:
         first = handover.call_first(account, given, standing).contact
     stage = journey.stage if journey else ""
+    since = _since(account)
     situation = Situation(
         stage=stage,
         status=group.rhythm.status,
@@ -51,8 +53,9 @@ def outlook(account: Account, given: Given) -> Outlook:
         name=account.name,
         handoff=standing.state if standing else "",
         call_first=first,
-        customer=account.trading.since(months_before(given.clock, rules.orders.customer_months)),
-        since_day=_since(account, given),
+        # As of then, like the day of the action: neither changes while nothing is heard of the account.
+        customer=account.trading.since(months_before(since or 0, rules.orders.customer_months)),
+        since_day=None if since is None else given.day_of(since),
     )
     asked = first or max(people, key=_engaged, default=_NOBODY).contact
     roles = [role.role for role in group.roles.get(asked, ())]
@@ -80,10 +83,13 @@ def _told(account: Account, spell: Spell) -> Mapping[str, Sequence[Fact]]:
     return {**known.facts, **while_here}
 
 
-def _person(account: Account, spell: Spell, held: list[Held]) -> Person:
-    contact, group = spell.contact, account.group
-    reach = group.reaches[contact]
-    ways = [way for way, can in (("email", reach.email), ("phone", reach.phone)) if can]
+def _person(account: Account, given: Given, spell: Spell, held: list[Held]) -> Person:
+    """Who asked for a demo, a quote or a call may be approached about that while the hand-off is open."""
+    contact, group, standing = spell.contact, account.group, account.desk.open
+    requests = given.definition.handoff.requests
+    news = standing.news if standing is not None else []
+    asked = max((t.at for t in news if t.contact == contact and t.touch.type in requests), default=None)
+    ways = group.known.may(contact, EVER, asked)
     return Person(
         contact=contact,
         name=account.name_of(contact),
@@ -99,8 +105,7 @@ def _engaged(person: Person) -> tuple[float, int, str]:
     return person.engagement, person.last_touch or 0, person.contact
 
 
-def _since(account: Account, given: Given) -> int | None:
-    """The day of what made it so: of the alarm of the silence that lasts, else of the last touch."""
+def _since(account: Account) -> int | None:
+    """When it became so (ms): at the alarm of the silence that lasts, else at the last touch."""
     lasting = [spell for spell in account.group.rhythm.spells if spell.ended_at_ms is None]
-    at = lasting[-1].since_ms if lasting else account.walked.last_seen
-    return None if at is None else given.day_of(at)
+    return lasting[-1].since_ms if lasting else account.walked.last_seen
