@@ -21,6 +21,7 @@ from streams.identity.contacts import contact_id
 
 EVER: Final = 0  # ms; before everything, and what has no time of its own is dated so
 NEVER_ENDS: Final = (1 << 63) - 1
+UNKNOWN: Final = 0  # in place of an identifier's key: a touch of which an older build kept no more
 ERASED_MARK: Final = b'"erased"'  # in every map row that tells of an erasure
 
 Period = tuple[int, int]  # from (ms), to before (ms)
@@ -47,8 +48,8 @@ class Erasure:
 
     @property
     def until(self) -> int:
-        """Before when the last of it is erased (ms)."""
-        return max(until for _, until in self.periods)
+        """Before when the last of it is erased (ms); nothing is where the map has taken all periods back."""
+        return max((until for _, until in self.periods), default=EVER)
 
     def outdates(self, contact: str, anew: int) -> bool:
         """Whether a profile must not name it beside the contact.
@@ -91,7 +92,7 @@ class Erased:
         self._short = lru_cache(maxsize=131_072)(self._hashed)  # identifiers come again and again
         self._identifiers: dict[int, Erasure] = {}
         self._persons: dict[str, int] = {}  # account of kind person of an erased contact -> until when
-        self._events: set[int] = set()
+        self._events: dict[int, set[tuple[int, int]]] = {}  # as a cause -> touches: whose (key), when (ms)
 
     def key(self, tenant: str, identifier: str) -> int:
         """What stands for an identifier, also for one that is erased; 0 for none."""
@@ -116,7 +117,8 @@ class Erased:
     def news(self, records: Iterable[Record]) -> list[Erasure]:
         """The erasures that records of the map tell of, and known ones of which they tell more.
 
-        Older rows of an erased identifier tell whose it was.
+        Older rows of an erased identifier tell whose it was. A newer one without periods takes back what was
+        said to be erased.
         """
         found: dict[int, Erasure] = {}
         others: list[Record] = []
@@ -132,8 +134,12 @@ class Erased:
             key = short(record.key or b"")
             known = found.get(key) or self._identifiers.get(key)
             row = _row(record) if known is not None else None
-            if known is not None and row is not None and number(row.version) < known.version:
+            if known is None or row is None:
+                continue
+            if number(row.version) < known.version:
                 found[key] = before(known, contacts_of(row), kind_of(row.identifier) in STRONG_KINDS)
+            elif not row.erased:
+                found[key] = joined(known, self.told(row))
         return list(found.values())
 
     def told(self, row: MapRow) -> Erasure:
@@ -158,7 +164,7 @@ class Erased:
                 return False
         self._identifiers[erasure.key] = erasure
         for account in persons(erasure):
-            until = NEVER_ENDS if erasure.gone else max(until for _, until in erasure.periods)
+            until = NEVER_ENDS if erasure.gone else erasure.until
             self._persons[account] = max(self._persons.get(account, 0), until)
         return True
 
@@ -166,11 +172,20 @@ class Erased:
         """What is known of an identifier."""
         return self._identifiers.get(key)
 
-    def forget_events(self, caused_keys: Iterable[int]) -> set[int]:
-        """These events are erased; returns those that were not known to be."""
-        news = set(caused_keys) - self._events
-        self._events |= news
-        return news
+    def forget_touch(self, cause: int, key: int, at: int) -> bool:
+        """A touch of the identifier at that time is erased, as a cause too; False where it was known already.
+
+        It may be named as a cause again as soon as the map takes the erasure of that time back.
+        """
+        touches = self._events.setdefault(cause, set())
+        known = (key, at) in touches
+        touches.add((key, at))
+        return not known
+
+    def forgets(self, cause: int) -> bool:
+        """Whether an event is erased, which nothing may name as a cause."""
+        touches = self._events.get(cause)
+        return touches is not None and any(key == UNKNOWN or self.touch(key, at) for key, at in touches)
 
     def touch(self, key: int, at: int) -> bool:
         """Whether a touch of the identifier at that time is erased."""
@@ -237,8 +252,8 @@ class Erased:
     def causes(self, tenant: str, event_ids: Sequence[str]) -> tuple[list[str], list[int]]:
         """The events that are not erased, and what stands for each."""
         keys = [self.cause(tenant, event_id) for event_id in event_ids]
-        if self._events and not self._events.isdisjoint(keys):
-            pairs = [pair for pair in zip(event_ids, keys, strict=True) if pair[1] not in self._events]
+        if self._events and any(map(self.forgets, keys)):
+            pairs = [pair for pair in zip(event_ids, keys, strict=True) if not self.forgets(pair[1])]
             return [name for name, _ in pairs], [key for _, key in pairs]
         return list(event_ids), keys
 

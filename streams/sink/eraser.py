@@ -35,10 +35,10 @@ class Eraser:
             if self._erased.learn(erasure) and fresh:
                 found.append(erasure)
         events = await self._ask(forgetting.KNOWN_EVENTS + only)
-        news = self._erased.forget_events(key for key, _ in events)
+        news = {cause: fresh for cause, key, at, fresh in events if self._erased.forget_touch(cause, key, at)}
         self._loaded = True
         # Another sink may have removed the touches already, so that they do not tell which causes are erased.
-        causes = news & {key for key, fresh in events if fresh}
+        causes = {cause for cause, fresh in news.items() if fresh and self._erased.forgets(cause)}
         await self.erase(found, causes | await self._causes(found), [])
 
     async def learn(self, records: Iterable[Record]) -> tuple[list[Erasure], set[int]]:
@@ -58,10 +58,14 @@ class Eraser:
         causes = set()
         for some in _parts(erasures):
             touches = await self._ask(forgetting.touches(some))
-            rows = [(tenant, key, self._erased.cause(tenant, event), 1) for tenant, event, key in touches]
+            rows = [
+                (tenant, event, self._erased.cause(tenant, event_id), 1, key, at)
+                for tenant, event_id, event, key, at in touches
+            ]
             await self._insert("erased_touchpoints", rows)
-            causes |= {cause for _, _, cause, _ in rows}
-        self._erased.forget_events(causes)
+            for _, _, cause, _, key, at in rows:
+                self._erased.forget_touch(cause, key, at)
+                causes.add(cause)
         return causes
 
     async def erase(self, erasures: Sequence[Erasure], causes: Collection[int], links: Sequence[int]) -> None:
@@ -102,9 +106,9 @@ def _erasure(row: Sequence[Any]) -> Erasure:
 
 
 def _row(erasure: Erasure) -> Row:
-    since, until = zip(*erasure.periods, strict=True)
+    since, until = ([period[end] for period in erasure.periods] for end in (0, 1))
     return (
-        *(erasure.tenant, erasure.key, str(erasure.version), list(since), list(until)),
+        *(erasure.tenant, erasure.key, str(erasure.version), since, until),
         *(erasure.gone, sorted(erasure.keeps), sorted(erasure.contacts), erasure.person),
     )
 

@@ -58,15 +58,19 @@ KNOWN: Final = (
     " kept_at > now() - INTERVAL 1 HOUR AS fresh FROM erasures FINAL"
 )
 KNOWN_EVENTS: Final = (
-    "SELECT DISTINCT caused_key, kept_at > now() - INTERVAL 1 HOUR AS fresh FROM erased_touchpoints"
+    "SELECT DISTINCT caused_key, identifier_key, dated, kept_at > now() - INTERVAL 1 HOUR AS fresh"
+    " FROM erased_touchpoints"
 )
 FRESH: Final = " WHERE kept_at > now() - INTERVAL 1 HOUR"  # what another sink has just written
 
 
 def touches(erasures: Collection[Erasure]) -> str:
-    """The question which events are erased: tenant, event_id, event_key."""
+    """The question which events are erased: tenant, event_id, event_key, whose (key), when (ms)."""
     where = _dated(erasures, "identifier_key", "occurred_at")
-    return f"SELECT DISTINCT tenant, event_id, event_key FROM touchpoints WHERE {where}"
+    return (
+        "SELECT DISTINCT tenant, event_id, event_key, identifier_key, toUnixTimestamp64Milli(occurred_at)"
+        f" FROM touchpoints WHERE {where}"
+    )
 
 
 def buried(links: Sequence[int]) -> Mutation:

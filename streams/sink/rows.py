@@ -161,8 +161,8 @@ class _Planner:
         event = erased.event(tenant, touch.source, touch.event_id)
         if erased.touch(key, at):
             cause = erased.cause(tenant, touch.event_id)
-            erased.forget_events([cause])
-            return "erased_touchpoints", (tenant, event, cause, 0)
+            erased.forget_touch(cause, key, at)
+            return "erased_touchpoints", (tenant, event, cause, 0, key, at)
         strong, strong_keys = erased.allowed(tenant, touch.strong, at)
         weak, weak_keys = erased.allowed(tenant, touch.weak, at)
         content, campaign = touch.content.get, touch.campaign.get

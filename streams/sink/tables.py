@@ -50,7 +50,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "privacy_results": """
             tenant request_id version request occurred_at result counts contact_ids emitted_at""",
         "erasures": "tenant identifier_key version since until gone keeps contacts person",
-        "erased_touchpoints": "tenant event_key caused_key held",
+        "erased_touchpoints": "tenant event_key caused_key held identifier_key dated",
         "merge_candidates": "tenant a b version a_name b_name score why gone",
     }.items()
 }

@@ -43,7 +43,7 @@ def erasing(at: Warehouse, identifier: str, seq: int, *spans: Span, **changes: A
     name = identifier if spans else erased_name(key_of(at.tenant, identifier))
     plain = {"erased": [Period(None, END)]}
     row = MapRow(at.tenant, name, (0, 1, seq), list(spans) or [Span(None)], **plain | changes)
-    return Record(MAP.name, 0, 0, 0, b"", encode(row))
+    return Record(MAP.name, 0, 0, 0, key_of(at.tenant, identifier), encode(row))
 
 
 def erasure(at: Warehouse) -> list[Record]:
@@ -291,6 +291,36 @@ def test_who_comes_back_keeps_what_is_told_of_her_whatever_the_cut_and_order(at:
         assert one.rows("v_contacts", "contact_id, name, identifiers") == [("cnew", "Jane", [JANE])], order
         superseded = one.rows("accounts", "members.name", "version")[:-1]
         assert superseded in ([], [([],)]), order
+
+
+@pytest.mark.parametrize("shorter", [None, Period("2025-03-01T00:00:00Z", END)])
+def test_what_is_erased_no_longer_counts_again_when_it_is_sent_again(
+    at: Warehouse, shorter: Period | None
+) -> None:
+    """Somebody says that the phone never was hers, or only later."""
+    other = Warehouse(at.dsn, at.tenant)
+    asyncio.run(other.writer.refresh())
+    at.feed(*life(at), *erasure(at))
+    at.feed(at.touch("j4", PHONE, "2025-02-02T00:00:00Z"), at.touch("j5", PHONE, "2025-04-01T00:00:00Z"))
+    asyncio.run(other.writer.refresh())
+    counted = summary._APPLIED.replace("{valid: String}", "''")
+    before = at.ask(counted)
+    erased = [] if shorter is None else [shorter]
+    at.feed(erasing(at, PHONE, 30, Span(None), Span(END, "cbob", "a1"), erased=erased))
+    told = [at.touch(event, PHONE, f"2025-0{month}-01T00:00:00Z") for event, month in (("j3", 2), ("j5", 4))]
+    causes = [at.event("member", "4", AFTER, 30, caused_by=["j3", "j2", "j5"])]
+    again = Warehouse(at.dsn, at.tenant)  # after a restart
+    for writer in (other, again):
+        asyncio.run(writer.writer.refresh())
+        writer.feed(*told, *causes)
+    [(named,)] = at.rows("journey_events FINAL", "if(natural_key = '4', caused_by, [])", "1 DESC LIMIT 1")
+    if shorter is None:
+        assert at.rows("v_touchpoints", "event_id") == [("b1",), ("b2",), ("j3",), ("j5",)]
+        assert named == ["j3", "j5"]
+    else:
+        assert at.rows("v_touchpoints", "event_id") == [("b1",), ("b2",), ("j3",)]
+        assert named == ["j3"]
+    assert at.ask(counted) == before
 
 
 class CrashError(Exception):

@@ -20,7 +20,7 @@ from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
 from schemas.touchpoint import FACT_TYPES
 from streams.core import Record
 from streams.identity.contacts import contact_id
-from streams.sink.erased import Erased, short
+from streams.sink.erased import EVER, Erased, short
 from streams.sink.rows import plan as planned_of
 from streams.sink.rows import version_number
 from streams.sink.tables import COLUMNS, Plan
@@ -303,6 +303,30 @@ def test_an_erased_touch_only_counts() -> None:
     assert list(later.blocks) == ["touchpoints"]
 
 
+def test_a_touch_counts_again_and_is_a_cause_again_when_the_map_takes_its_erasure_back() -> None:
+    found = erased()
+    plan([record(VALID.name, pack(touch()))], found)
+    assert found.causes("acme", ["e1"])[0] == []
+    other = MapRow("acme", JANE, (0, 1, 10), [Span(None, "c1")])
+    mapped = Record(MAP.name, 0, 0, 0, key_of("acme", JANE), encode(other))
+    older = msgspec.structs.replace(other, version=(0, 1, 8))
+    [news] = found.news([Record(MAP.name, 0, 0, 0, key_of("acme", JANE), encode(older))])
+    assert news.periods == found.find(JANES).periods  # type: ignore[union-attr]
+    [news] = found.news([mapped])
+    assert (news.periods, news.until, news.gone, news.keeps) == ((), EVER, False, {"c1"})
+    found.learn(news)
+    assert list(plan([record(VALID.name, pack(touch()))], found).blocks) == ["touchpoints"]
+    assert found.causes("acme", ["e1"])[0] == ["e1"]
+    assert found.news([mapped]) == [news]
+    assert not found.learn(news)
+
+
+def test_a_touch_that_an_older_build_erased_stays_so() -> None:
+    found = erased(row=MapRow("acme", JANE, (0, 1, 10), [Span(None)]))
+    found.forget_touch(found.cause("acme", "e1"), 0, 0)
+    assert found.causes("acme", ["e1", "e2"])[0] == ["e2"]
+
+
 def test_an_erased_identifier_is_taken_off_somebody_elses_touch() -> None:
     bobs = touch(identifier="user_id:bob", strong=["user_id:bob", JANE])
     found = of(plan([record(VALID.name, pack(bobs))], erased()), "touchpoints")
@@ -334,7 +358,7 @@ def test_map_rows_older_than_an_erasure_do_not_come_back() -> None:
 )
 def test_events_do_not_name_the_erased(row: MapRow, contact: str, at: str, named: bool) -> None:
     known = erased("c1", row=row)
-    known.forget_events([known.cause("acme", "e1")])
+    known.forget_touch(known.cause("acme", "e1"), JANES, 0)
     event = JourneyEvent(
         **dict.fromkeys(("id", "type", "kind", "natural_key", "definition_version"), "x"),
         tenant="acme",
