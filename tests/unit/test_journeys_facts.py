@@ -115,7 +115,11 @@ def test_no_answer_is_no_fact(told):
 
 @given(
     st.sampled_from(["text", "number", "country", "language", "yes_no", "money", "channel"]),
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
 )
 def test_every_value_has_a_spelling_which_is_its_own(kind, told):
     spelled = standard(kind, told)
