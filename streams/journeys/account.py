@@ -148,7 +148,8 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
     spells.sort(key=_appearance)
     name = _text(firm["name"].value) if "name" in firm else ""
     if not name and not keys:
-        name = next((n for spell in spells if (n := contacts[spell.contact].name)), "")
+        names = (contacts[spell.contact].name for spell in spells)
+        name = next((name for name in names if name and "@" not in name), "")  # an address names nobody
     return Account(
         gone=not (people or walked.touches or firm or any(map(_is_firm, firms))),
         organisation=bool(keys),

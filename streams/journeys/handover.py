@@ -292,7 +292,7 @@ def _earlier(given: Given, handoff: Handoff) -> list[Earlier]:
 
 
 def _next_step(handoff: Handoff, first: CallFirst) -> str:
-    who = first.name or ("the member" if first.contact else "")
+    who = first.name or ("the member" if first.contact else first.email)
     if not who:
         return "find out who may be approached; nobody has given leave yet"
     by = "call" if first.phone else "write to" if first.email else "reach"

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from schemas import topics
-from schemas.internal import OTHER, PERSON, Fact, Mini, Part, Snapshot, Tick
-from schemas.keys import hasher
+from schemas.internal import OTHER, PERSON, Command, Fact, Mini, Outcome, Part, Snapshot, Tick
+from schemas.keys import erased_name, hasher, identifier_key
 from schemas.times import from_rfc3339
 from streams.core import Output, Record, Rows, StepConfig
 from streams.definition import default
@@ -161,3 +161,43 @@ def folded(
         for key, e in last.items()
         if not e.get("retracted")
     }
+
+
+def having(snapshot: Snapshot, **told: Any) -> Snapshot:
+    """The snapshot, which tells more: words, history, outcomes, commands, mailboxes."""
+    return msgspec.structs.replace(snapshot, **told)
+
+
+def willing(name: str, *touches: Mini, title: str = "", **period: Any) -> Snapshot:
+    """A person at acme.nl who said yes to mail long ago."""
+    words = {"email": [(START - 100 * DAY, True)]}
+    history = {"job_title": [Fact(OTHER, START - 100 * DAY, "web", title)]} if title else {}
+    facts = {"name": Fact(OTHER, START, "web", name.title())}
+    person = fragment(f"email:{name}@acme.nl", of(name, *touches, **period), facts=facts)
+    return having(person, words=words, history=history)
+
+
+def outcome(kind: str, at: int, handoff: str = "", **other: Any) -> Outcome:
+    event_id = other.get("event_id") or f"{kind}@{at}"
+    reason = other.get("reason", "")
+    keys = ["domain:acme.nl"]
+    return Outcome(TENANT, event_id, kind, handoff, keys, reason, "", other.get("value", ""), "", at, "sales")
+
+
+def command(kind: str, at: int, whom: str = "", **other: Any) -> Command:
+    """`whom` is an identifier; commands name people by keyed hashes."""
+    names = [erased_name(identifier_key(KEY_OF, TENANT, whom))] if whom else []
+    event_id = other.pop("event_id", f"{kind}@{at}")
+    said = {"role": "", "owner": "", "scheme": "", "segment": "", **other}
+    return Command(TENANT, event_id, kind, ["domain:acme.nl"], names, at=at, by="sales", **said)
+
+
+def firm(*said: Outcome | Command, seq: int = 1, **told: Any) -> Snapshot:
+    """The fragment of the firm's domain, with what was said of the account."""
+    outcomes = [one for one in said if isinstance(one, Outcome)]
+    commands = [one for one in said if isinstance(one, Command)]
+    return having(fragment("domain:acme.nl", seq=seq), outcomes=outcomes, commands=commands, **told)
+
+
+def at_time(clock: int, *snapshots: Snapshot) -> Account:
+    return derive(snapshots, Given(default(), TENANT, ACCOUNT, clock, KEY_OF))
