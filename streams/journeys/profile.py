@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ from schemas.internal import kind_of
 from schemas.times import DAY_MS, day_text, from_rfc3339, rfc3339
 from streams.core import Version
 from streams.definition import Definition
-from streams.journeys import handover
+from streams.journeys import facts, handover
 from streams.journeys.account import Account, Given, derive
 from streams.journeys.contacts import EVER
 from streams.journeys.crossings import Crossing
@@ -47,7 +47,7 @@ def content(ledger: Ledger, account: Account, given: Given, ahead: Outlook) -> A
     walked, group, score, trading = account.walked, account.group, account.score, account.trading
     journey = walked.journeys[-1] if walked.journeys else None
     stages = journey.stages if journey else []
-    facts = {attribute: fact.value for attribute, fact in account.facts.items()}
+    firm = facts.values(ahead.facts, ledger.account)
     handoffs = handover.rows(account, given)
     return AccountProfile(
         id="",
@@ -68,9 +68,9 @@ def content(ledger: Ledger, account: Account, given: Given, ahead: Outlook) -> A
         touches=walked.touches,
         first_seen=_when(walked.first_seen),
         last_seen=_when(walked.last_seen),
-        industry=_text(facts.get("industry")),
-        employees=count(facts.get("employees")),
-        country=_text(facts.get("country")),
+        industry=firm.get("industry", ""),
+        employees=count(firm.get("employees", "")),
+        country=firm.get("country", ""),
         dense=account.dense,
         gone=account.gone,
         definition_version=given.definition.version,
@@ -239,20 +239,14 @@ def _when(ms: int | None) -> str | None:
     return None if ms is None else _time(ms)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def count(value: str) -> int | None:
+    """A number of people in its one spelling, at most MOST_PEOPLE; anything else is unknown.
 
-
-def count(value: Any) -> int | None:
-    """A number of people, as it is told: 34, 34.0 or "34", at most MOST_PEOPLE; anything else is unknown.
-
-    >>> count("34"), count(34.0), count(0), count(10**9)
-    (34, 34, 0, 1000000000)
-    >>> {count(told) for told in ("many", True, -1, 1.5, 1e300, 2**63, 10**9 + 1, float("inf"), None, [])}
+    >>> count("34"), count("0"), count("1000000000")
+    (34, 0, 1000000000)
+    >>> {count(told) for told in ("", "many", "true", "-1", "1.5", "1000000001", "1" * 30, "٣٤")}
     {None}
     """
-    if isinstance(value, str) and len(value) <= 12 and value.strip().isascii() and value.strip().isdigit():
-        value = int(value)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST_PEOPLE:
+    if not (value.isascii() and value.isdigit() and len(value) <= len(str(MOST_PEOPLE))):
         return None
-    return int(value) if value == int(value) else None
+    return int(value) if int(value) <= MOST_PEOPLE else None

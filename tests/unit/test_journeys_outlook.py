@@ -4,10 +4,12 @@ import msgspec
 import pytest
 
 from schemas.events import Action
-from schemas.internal import Snapshot
+from schemas.internal import CRM, Fact, Snapshot
 from streams.definition import default
 from streams.journeys.account import Given, derive
+from streams.journeys.ledger import Ledger
 from streams.journeys.outlook import Outlook, outlook
+from streams.journeys.profile import content
 from tests.unit.test_journeys_given import ACCOUNT, DAY, START, TENANT, fragment, of, touch
 
 YEAR = 365 * DAY
@@ -53,3 +55,16 @@ def test_without_news_a_customer_stays_one_whatever_the_clock(clock):
     found = action(bought, clock=clock)
     assert found.why.endswith("(consideration; a customer)")
     assert found == action(bought)
+
+
+def test_the_profile_tells_of_the_firm_in_one_spelling_what_has_not_expired():
+    told = {
+        "employees": Fact(CRM, START, "crm", "1.200"),
+        "country": Fact(CRM, START, "crm", "Nederland"),
+        "industry": Fact(CRM, START, "crm", " metal  works "),
+    }
+    for days, employees in ((0, 1200), (730, 1200), (731, None)):
+        given = Given(default(), TENANT, ACCOUNT, START + days * DAY)
+        account = derive([fragment("account_id:A-1", of("", touch(START)), facts=told)], given)
+        profile = content(Ledger(TENANT, ACCOUNT, [], []), account, given, outlook(account, given))
+        assert (profile.industry, profile.employees, profile.country) == ("metal works", employees, "NL")
