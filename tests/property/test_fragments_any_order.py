@@ -13,7 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import MapRow, Period, Span
-from schemas.internal import Employed, Link, Mini, Owner, Owns, Profiling, Snapshot, Tick, Told, Touch
+from schemas.internal import (
+    BARELY,
+    Command,
+    Employed,
+    Link,
+    Mini,
+    Outcome,
+    Owner,
+    Owns,
+    Profiling,
+    Snapshot,
+    Tick,
+    Told,
+    Touch,
+)
 from schemas.keys import erased_name, event_key, hasher, identifier_key
 from schemas.times import DAY_MS, from_rfc3339, rfc3339
 from streams.core import Output, Record, StepConfig
@@ -31,12 +45,14 @@ PACK = msgspec.msgpack.Encoder().encode
 STATED = msgspec.msgpack.Decoder(Statement)
 SENT = msgspec.msgpack.Decoder(Snapshot | Tick)
 
-Message = Touch | Owner | Told | Tick | MapRow
+Message = Touch | Owner | Told | Tick | Outcome | Command | MapRow
 
 STRONG = ["contact_id:1", "user_id:u", "email:a@x.nl"]
 WEAK = ["phone:+31201234567", "anonymous_id:c"]
 KEYS = ["account_id:7", "domain:x.nl"]
+ISSUED = "journeys_account_id:a0123456789abcde"
 TIMES = st.integers(0, 8).map(lambda n: START + n * DAY_MS // 3)
+CONSENT = st.dictionaries(st.sampled_from(["email", "profiling"]), st.booleans(), min_size=1)
 FACTS = st.dictionaries(st.sampled_from(["name", "job_title"]), st.sampled_from(["a", "b", 1]), max_size=2)
 
 
@@ -54,6 +70,8 @@ def touches(
 ) -> Touch:
     strong, weak, keys = draw(strongs), draw(weaks), draw(subsets(KEYS))
     kind = draw(st.sampled_from(["page_viewed", "order_placed", "identified", "consent_given"]))
+    digest = draw(st.integers(0, 2))
+    worth = {"order_id": "1", "order_namespace": "n", "value": str(digest)}
     return Touch(
         tenant=draw(tenants),
         source=draw(st.sampled_from(["web", "crm"])),
@@ -61,7 +79,7 @@ def touches(
         type=kind,
         type_name="",
         occurred_at=draw(TIMES),
-        digest=draw(st.integers(0, 2)),
+        digest=digest,
         identifier=(strong + weak + keys + [""])[0],
         account=keys[0] if keys else "",
         strong=strong,
@@ -71,12 +89,12 @@ def touches(
         rank=draw(st.sampled_from([1, 3])),
         # One digest, one content: what the digest covers must follow from it.
         content={},
-        commerce={"order_id": "1", "order_namespace": "n"} if kind == "order_placed" else {},
+        commerce=worth if kind == "order_placed" else {},
         lines=[],
         campaign={},
         contact=draw(FACTS),
         organisation=draw(FACTS),
-        consent={"profiling": draw(st.booleans())} if kind == "consent_given" else {},
+        consent=draw(CONSENT) if kind == "consent_given" else {},
         extra={},
     )
 
@@ -99,6 +117,21 @@ tolds = st.builds(
     st.sampled_from([1, 2, 3]),
     TIMES,
     FACTS,
+)
+outcomes = st.builds(
+    lambda event_id, what, account, at: Outcome("t", event_id, what, "", [account], *[""] * 4, at, ""),
+    st.sampled_from("ab"),
+    st.sampled_from(["lost", "won"]),
+    st.sampled_from([*KEYS, ISSUED]),
+    TIMES,
+)
+commands = st.builds(
+    lambda event_id, account, at: Command(
+        "t", event_id, "assign_role", [account], [STRONG[2]], "user", *[""] * 3, at, ""
+    ),
+    st.sampled_from("ab"),
+    st.sampled_from([*KEYS, ISSUED]),
+    TIMES,
 )
 ticks = st.builds(Tick, st.integers(0, 1), TIMES, st.integers(0, 2))
 ids = st.sampled_from(["1", "2", "3", None])
@@ -184,8 +217,10 @@ def floor(mapped: MapRow | None) -> int:
 
 
 def is_erased(mapped: MapRow | None, at: int) -> bool:
+    if mapped is None or at == BARELY:
+        return False
     said = rfc3339(at)  # of one length: texts compare as times
-    return mapped is not None and any((p.since or "") <= said < (p.until or "") for p in mapped.erased)
+    return any((p.since or "") <= said < (p.until or "") for p in mapped.erased)
 
 
 CRM, MAIL, COOKIE = STRONG[0], STRONG[2], WEAK[1]
@@ -194,7 +229,9 @@ mixed = st.one_of(
     owners(WEAK, STRONG),
     tolds,
     ticks,
-    maps(STRONG + WEAK + KEYS, STRONG),
+    outcomes,
+    commands,
+    maps([*STRONG, *WEAK, *KEYS, ISSUED], STRONG),
 )
 # Two fragments of which much is said and erased: few of the messages above ever meet in one row.
 dense = st.one_of(
@@ -203,7 +240,12 @@ dense = st.one_of(
     owners([COOKIE], [CRM, MAIL]),
     maps([CRM, COOKIE], [CRM, MAIL]),
 )
-inputs = (st.lists(mixed, max_size=30) | st.lists(dense, min_size=4, max_size=20)).map(versioned)
+decided = st.one_of(outcomes, commands, tolds, ticks, maps([KEYS[0], ISSUED], STRONG))
+inputs = st.one_of(
+    st.lists(mixed, max_size=30),
+    st.lists(dense, min_size=4, max_size=20),
+    st.lists(decided, min_size=4, max_size=20),
+).map(versioned)
 
 
 def record(message: Message) -> Record:
@@ -216,6 +258,8 @@ def record(message: Message) -> Record:
         about = (message.tenant, message.weak)
     elif isinstance(message, Told):
         about = (message.tenant, message.account)
+    elif isinstance(message, Outcome | Command):
+        about = (message.tenant, message.account[0])
     return Record("touchpoints.valid", 0, 0, 0, KEY_OF(*about), PACK(message))
 
 
@@ -261,7 +305,7 @@ class World:
         found = {}
         for group, value in self.values().items():
             fragment = row.decode(value)
-            fragment.left, fragment.erased = [], []
+            fragment.left, fragment.erased, fragment.refused = [], [], []
             if fragment.mapped is not None and (fragment.mapped.erased or fragment.mapped.forgotten):
                 fragment.links = [(*each[:4], 0, each[5]) for each in fragment.links]
             found[group] = fragment
@@ -292,9 +336,10 @@ class World:
             each.version, each.predecessors, each.erased = b"", {}, []
         return standing
 
-    def letters(self) -> set[bytes]:
-        """The offsets of touches that were refused."""
-        return {dict(o.headers)["offset"] for o in self.sent if o.topic == "touchpoints.dead-letter"}
+    def letters(self, reason: str) -> set[bytes]:
+        """The offsets of events that were refused."""
+        headers = [dict(sent.headers) for sent in self.sent if sent.topic == "touchpoints.dead-letter"]
+        return {each["offset"] for each in headers if each["reason"] == reason.encode()}
 
     def snapshots(self) -> list[Snapshot]:
         sent = [SENT.decode(out.value or b"") for out in self.sent if out.topic == "fragment-snapshots"]
@@ -382,11 +427,12 @@ def naive(messages: Sequence[Message]) -> dict[tuple[str, str, bytes], Counter[s
             if not is_erased(latest.get(key), each.occurred_at):
                 event = each.tenant, key, each.source, each.event_id
                 winners[event] = min(each, winners.get(event, each), key=attrgetter("occurred_at", "digest"))
+    decided = {each.account[0] for each in messages if isinstance(each, Outcome | Command)}
     found: dict[tuple[str, str, bytes], Counter[str]] = {
         (mapped.tenant, span.account_id, key): Counter()
         for key, mapped in latest.items()
         for span in mapped.spans
-        if span.account_id
+        if span.account_id and (mapped.identifier != ISSUED or ISSUED in decided)
     }
     for (tenant, key, _, event_id), touch in winners.items():
         mapped = latest.get(key)
@@ -451,7 +497,7 @@ def test_what_is_erased_is_gone_and_whoever_had_it_is_told(messages: list[Messag
         if is_erased(maps.get(key), each.occurred_at):
             event = event_key(KEY_OF, each.tenant, each.source, each.event_id)
             refused.add(str(-1 - int.from_bytes(event[:6], "big")).encode())
-    assert world.letters() <= refused
+    assert world.letters("erased") <= refused
     for key, value in world.values().items():
         fragment = row.decode(value)
         if fragment.identifier.startswith("#"):
@@ -460,6 +506,39 @@ def test_what_is_erased_is_gone_and_whoever_had_it_is_told(messages: list[Messag
             assert (fragment.touches, fragment.links) == ([], [])
             assert all(owner.startswith("#") for _, owner, _, _ in fragment.claims)  # of a device
             assert fragment.claims or not fragment.facts
+
+
+@settings(max_examples=150, deadline=None)
+@given(inputs, st.integers(0, 1 << 30))
+def test_every_outcome_is_where_it_belongs_or_refused(messages: list[Message], seed: int) -> None:
+    world, latest = run(messages, seed), latest_maps(messages)
+    told: dict[tuple[str, str], Outcome] = {}
+    for each in messages:
+        if isinstance(each, Outcome):
+            key = each.account[0], each.event_id
+            told[key] = min(each, told.get(key, each), key=lambda one: (one.at, PACK(one)))
+    expected: dict[tuple[str, bytes], set[bytes]] = {}
+    nowhere = []
+    for each in told.values():
+        about = KEY_OF("t", each.account[0])
+        spans = latest[about].spans if about in latest else []
+        holding = [s for s in spans if s.since is None or s.since <= rfc3339(each.at)]
+        if holding and holding[-1].account_id:
+            expected.setdefault((holding[-1].account_id, about), set()).add(PACK(each))
+        if each.account[0] == ISSUED and not any(span.account_id for span in spans):
+            nowhere.append(each)
+    found = {
+        (account, key): {PACK(each) for each in sent.outcomes}
+        for (_, account, key), sent in world.folded().items()
+        if sent.outcomes
+    }
+    assert found == expected
+    refused = world.letters("no_handoff")
+    clock = world.ticks()[-1].at if world.ticks() else 0
+    for each in nowhere:
+        key = event_key(KEY_OF, "t", "lead-outcomes", each.event_id)
+        if each.at + DAY_MS < clock and not isinstance(messages[-1], MapRow):
+            assert str(-1 - int.from_bytes(key[:6], "big")).encode() in refused
 
 
 @settings(max_examples=150, deadline=None)
