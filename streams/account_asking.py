@@ -9,7 +9,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from schemas.assertion import KINDS
-from schemas.internal import ACCOUNT_KINDS, kind_of
+from schemas.internal import ACCOUNT_KINDS, Outcome, kind_of
 from schemas.message import DEFAULT_TENANT, RefusedError
 from schemas.touchpoint import FACT_TYPES
 from streams.console import Failure
@@ -57,6 +57,16 @@ class Asking:
     def rows(self, sql: str, **parameters: Any) -> list[Any]:
         """The answer."""
         return list(self._client.query(sql, parameters=parameters).result_rows)
+
+    def has_heard(self, said: Outcome) -> bool:
+        """Whether the outcome has arrived."""
+        return bool(
+            self.rows(
+                "SELECT 1 FROM v_lead_outcomes WHERE tenant = {tenant: String} AND event_id = {id: String}",
+                tenant=said.tenant,
+                id=said.event_id,
+            )
+        )
 
     def tenants(self) -> list[str]:
         """Those that there are."""

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from streams import explain_command, identity_command, show_command, steward
+from streams import explain_command, identity_command, outcome_command, show_command, steward
 from streams.console import Failure, ask, configured, data_dir_option, explained, settings_for
 from streams.settings import PREFIX, shown_value
 
@@ -286,7 +286,14 @@ def requeue_letters(where: str) -> None:
         raise Failure(f"{others} not sent: they were on topics that only the processor writes")
 
 
-for command in (*steward.COMMANDS, identity_command.identity, show_command.show, explain_command.explain):
+COMMANDS = (
+    *steward.COMMANDS,
+    identity_command.identity,
+    show_command.show,
+    explain_command.explain,
+    outcome_command.outcome,
+)
+for command in COMMANDS:
     main.add_command(command)
 
 

@@ -60,13 +60,16 @@ def effects(found: Dossier, one: Handoff, said: Sequence[Said]) -> list[Effect]:
 
 
 def _means(found: Dossier, one: Handoff, told: Said, *, over: bool) -> bool:
-    """Whether the outcome names it, or came while it was the open one without naming one of this account."""
+    """Whether the outcome names it; else, where it names none of this account, came while it was open.
+
+    What was refused stands at the hand-off before it, also when that was over: it may explain why.
+    """
     if told.handoff_id.startswith(f"{found.account_id}.") and any(
         told.handoff_id == each.handoff_id for each in found.handoffs
     ):
         return told.handoff_id == one.handoff_id
     later = min((each.at for each in found.handoffs if each.at > one.at), default="9")
-    return one.at <= told.at < later and not over
+    return one.at <= told.at < later and (not over or bool(told.refused))
 
 
 def evidence(found: Dossier, one: Handoff, touches: Sequence[Touch], rules: Definition) -> list[Touch]:
@@ -146,7 +149,7 @@ def changes(one: Handoff, rules: Definition) -> Iterator[str]:
     if one.status == "withdrawn":
         yield "nothing: the touches or the people that made it are not here any more"
         return
-    possible = [outcome for outcome in TABLE[one.status] if outcome not in OVER or one.status not in OVER]
+    possible = [outcome for outcome in TABLE[one.status] if outcome != one.status]
     if one.status in OVER:
         yield f"it is over; another one is made by {requests}, or {ready}"
     else:

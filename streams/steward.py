@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import click
+from clickhouse_connect.driver.client import Client
 
 from schemas.times import rfc3339
 from streams.console import Failure, clickhouse, configured, data_dir_option, explained, settings_for
@@ -75,7 +76,7 @@ def read(topic: str, message: Mapping[str, Any], settings: Settings) -> Any:
     """What INGEST makes of a message; what it would refuse is bad usage."""
     import msgspec
 
-    from schemas.internal import Asserted, Request
+    from schemas.internal import Asserted, Outcome, Request
     from schemas.keys import hasher
     from schemas.topics import DEAD
     from streams.core import Record, Rows, StepConfig
@@ -87,15 +88,19 @@ def read(topic: str, message: Mapping[str, Any], settings: Settings) -> Any:
     first = step.apply(Rows(), [record], b"", now)[0]
     if first.topic == DEAD.name:
         raise click.UsageError(dict(first.headers)["error"].decode())
-    return msgspec.msgpack.decode(first.value or b"", type=Asserted | Request)
+    return msgspec.msgpack.decode(first.value or b"", type=Asserted | Request | Outcome)
 
 
 class Stack:
     """Where messages go and questions are asked: the configured stack, or the embedded one."""
 
-    def __init__(self, settings: Settings, data_dir: Path | None) -> None:
+    def __init__(
+        self, settings: Settings, data_dir: Path | None, asking: Callable[[Client], Any] | None = None
+    ) -> None:
+        """`asking` makes of a client what questions are put to; default: that of `streams.whereabouts`."""
         self._settings = settings
         self._data_dir = data_dir
+        self._asking = asking
         self.embedded = not configured(settings, data_dir, "broker")
 
     def send(self, topic: str, message: Mapping[str, Any]) -> None:
@@ -126,7 +131,7 @@ class Stack:
         from streams.whereabouts import Asking
 
         with clickhouse(self._settings, self._data_dir) as dsn, connect(dsn) as client:
-            return question(Asking(client))
+            return question((self._asking or Asking)(client))
 
     def holds_data(self) -> bool:
         """Whether there is anything to ask."""

@@ -61,12 +61,13 @@ def test_an_outcome_means_the_hand_off_it_names_else_the_one_that_was_open() -> 
     found = dossier(handoffs=[first, second])
     told = [
         said("a", "02-21", "rejected"),
-        said("b", "03-01", "won"),  # nothing was open
+        said("b", "03-01", "won", refused="no_handoff"),
+        said("bb", "03-02", "won"),  # nothing was open; it waits
         said("c", "03-06", "accepted"),
         said("d", "03-07", "rejected", f"{ID}.2.1", reason="again"),
         said("e", "03-08", "working", "affffffffffffff0.1.1"),  # an id of before a merge
     ]
-    assert [each.said.event_id for each in effects(found, first, told)] == ["a", "d"]
+    assert [each.said.event_id for each in effects(found, first, told)] == ["a", "b", "d"]
     assert [each.said.event_id for each in effects(found, second, told)] == ["c", "e"]
     early = [said("x", "02-20", "won", f"{ID}.2.2")]
     assert [(each.said.event_id, each.became) for each in effects(found, second, early)] == [("x", "")]
@@ -121,7 +122,7 @@ def test_who_asked_may_be_called_about_that_alone() -> None:
 @pytest.mark.parametrize(
     ("status", "first"),
     [
-        ("working", f"an outcome: working, won, lost, recycled (journeys outcome {ID}.2.1 working)"),
+        ("working", f"an outcome: won, lost, recycled (journeys outcome {ID}.2.1 won)"),
         (
             "expired",
             "it is over; another one is made by demo requested or quote requested or call requested,"
