@@ -24,6 +24,7 @@ MOST_MEMBERS: Final = 50  # that one hand-off lists, the most engaged first
 _STEPS: Final = 3  # last steps shown of a member
 _INTERESTS: Final = 5
 _ASKED: Final = {"demo_requested": "a demo", "quote_requested": "a quote", "call_requested": "a call"}
+_SAID_NO: Final = "and has said no since; nobody else may be approached"
 _LONG: Final = 30  # days of silence that are worth telling
 
 _json = msgspec.json.Encoder(order="sorted").encode
@@ -98,7 +99,8 @@ def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
 def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
     """Who asked; else, of those who may be approached, the highest role weight × engagement then.
 
-    Who asked and has said no to all of it since is not called. Of a request without a name it is a mailbox.
+    Who asked and has said no to all of it since is named only where nobody else may be approached. Of a request
+    without a name it is a mailbox.
     """
     known = account.group.known
     about = f"asked for {_ASKED.get(handoff.code, 'it')} on {_day(given, handoff.at)}"
@@ -117,6 +119,8 @@ def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
             points = f"{handoff.shares.get(contact, 0.0):g} points"
             why = f"the most engaged of those who may be approached ({roles}; {points})"
             return _call(account, contact, ways, why)
+    if asked:  # named, so that sales knows whose request it was
+        return _call(account, next(iter(asked)), (), f"{about}, {_SAID_NO}")
     return CallFirst("", "", "", "", "nobody is known who may be approached")
 
 
@@ -293,7 +297,7 @@ def _earlier(given: Given, handoff: Handoff) -> list[Earlier]:
 
 def _next_step(handoff: Handoff, first: CallFirst) -> str:
     who = first.name or ("the member" if first.contact else first.email)
-    if not who:
+    if not who or first.why.endswith(_SAID_NO):
         return "find out who may be approached; nobody has given leave yet"
     by = "call" if first.phone else "write to" if first.email else "reach"
     if handoff.code in _ASKED:

@@ -101,7 +101,8 @@ def test_an_owner_is_who_it_is_for():
 def test_who_asked_may_be_approached_about_that_unless_withdrawn_later():
     assert last(jane(DEMO, email=[(START - 9, False)]))["call_first"]["email"] == "jane@acme.nl"
     told = last(jane(DEMO, email=[(START + 9, False)], phone=[(START + 9, False)]))
-    assert (told["call_first"]["contact"], told["call_first"]["email"]) == ("", "")
+    assert (told["call_first"]["contact"], told["call_first"]["email"]) == ("jane", "")
+    assert told["call_first"]["why"].endswith("has said no since; nobody else may be approached")
     assert "jane@" not in json.dumps(told["members"])
     assert told["next_step"] == "find out who may be approached; nobody has given leave yet"
     again = touch(START + 20, "quote_requested")
