@@ -99,8 +99,8 @@ def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
 def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
     """Who asked; else, of those who may be approached, the highest role weight × engagement then.
 
-    Who asked and has said no to all of it since is named only where nobody else may be approached. Of a request
-    without a name it is a mailbox.
+    Who asked and has said no to all of it since is named only where nobody else may be approached. Of a
+    request without a name it is a mailbox.
     """
     known = account.group.known
     about = f"asked for {_ASKED.get(handoff.code, 'it')} on {_day(given, handoff.at)}"
