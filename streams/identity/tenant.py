@@ -77,10 +77,7 @@ class Tenant:
 
     def seen(self, said: Seen) -> None:
         """The identifier exists; or somebody names an id that we issued."""
-        if kind_of(said.identifier) in ISSUED_KINDS:
-            self._issued.named([said.identifier])
-        else:
-            self._table.mention(said.identifier, said.at)
+        self._table.mention(said.identifier, said.at)
 
     def link(self, said: Link) -> None:
         """Both are one contact, or one account."""

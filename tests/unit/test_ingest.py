@@ -201,12 +201,13 @@ def test_the_next_one_counts_where_the_strongest_is_worthless() -> None:
 
 
 def test_a_role_mailbox_places_the_touch_at_its_firm() -> None:
-    sent = messages(identifiers={"email": "info@mail.acme.nl"}, organisation={"employees": 9})
+    sent = messages(identifiers={"email": "Info <INFO@mail.acme.nl>"}, organisation={"employees": 9})
     assert isinstance(sent[0], Touch)
     assert (sent[0].identifier, sent[0].account, sent[0].strong) == ("domain:acme.nl", "domain:acme.nl", [])
-    assert sent[0].extra == {"identifiers": {"email": "info@mail.acme.nl"}}
+    assert sent[0].extra == {"identifiers": {"email": "Info <INFO@mail.acme.nl>"}}
     assert isinstance(sent[1], Told)
     assert (sent[1].keys, sent[1].facts) == (["domain:acme.nl"], {"employees": 9})
+    assert sent[1].mailbox == "info@mail.acme.nl"
 
 
 def test_beside_a_role_mailbox_the_next_identifier_and_the_named_account_count() -> None:

@@ -1,7 +1,19 @@
 """Which touches, members and facts an account has, given its snapshots."""
 
 from schemas.internal import CRM, ERP, OTHER, Fact
-from tests.unit.test_journeys_given import DAY, START, account, fragment, gone, of, touch
+from tests.unit.test_journeys_given import (
+    DAY,
+    START,
+    account,
+    at_time,
+    command,
+    firm,
+    fragment,
+    gone,
+    having,
+    of,
+    touch,
+)
 
 JANE, BRAM = "email:jane@acme.nl", "email:bram@acme.nl"
 
@@ -136,6 +148,23 @@ def test_a_name_typed_on_a_shared_device_goes_to_its_owner_then():
     given = account(device, fragment(JANE, of("jane")), fragment(BRAM, of("bram")))
     assert {c: known.name for c, known in given.contacts.items()} == {"jane": "", "bram": "Bram"}
     assert {c: known.identifiers for c, known in given.contacts.items()} == {"jane": [JANE], "bram": [BRAM]}
+
+
+def test_what_only_outcomes_and_commands_name_is_no_account():
+    known = fragment("customer_number:7", of(""))
+    assert not account(known).gone
+    named = having(known, named=True)
+    assert account(named).gone
+    # Beside others it is a key of theirs: somebody says so, or it would not be here.
+    given = account(fragment("account_id:7", of("")), named)
+    assert (given.gone, given.keys) == (False, ["account_id:7", "customer_number:7"])
+
+
+def test_a_command_from_before_a_person_was_erased_is_about_nobody():
+    jane = having(fragment(JANE, of("jane", touch(START))), anew=START)
+    for at, held in ((START - 1, ["initiator"]), (START, ["buyer", "initiator"])):
+        given = at_time(START, jane, firm(command("assign_role", at, JANE, role="buyer")))
+        assert sorted(role.role for role in given.group.roles["jane"]) == held
 
 
 def test_dense_fragments_are_shown():
