@@ -138,8 +138,10 @@ def test_history_and_words_are_erased(driven: Driven) -> None:
 def test_a_device_keeps_its_words_when_its_owner_is_erased(driven: Driven) -> None:
     driven.take(touch(COOKIE, contact={"job_title": "COO"}, consent={"email": False}))
     driven.take(erasure(mapped(COOKIE, (None, None, None)), (START, START + 1)))
+    before = {"contact": {"job_title": "CEO"}, "consent": {"email": True}}
+    driven.take(touch(COOKIE, "e2", START - 9, **before))  # perhaps the same person's, who knows
     kept = driven.fragment(COOKIE)
-    assert (kept.history, kept.words) == ({}, [(START, "email", False)])
+    assert (kept.history, kept.words) == ({}, [(START - 9, "email", True), (START, "email", False)])
 
 
 def test_the_role_mailboxes_of_a_firm(driven: Driven) -> None:
@@ -243,8 +245,10 @@ def test_not_live_it_is_refused_at_the_drain(driven: Driven) -> None:
 
 
 def test_where_the_id_is_an_accounts_after_all_the_account_decides(driven: Driven) -> None:
+    driven.step = Fragments(replace(CONFIG, live=False))
     driven.take(NOWHERE, outcome(account=ISSUED))
     driven.take(*ticked(START, drain=1))
+    assert len(driven.letters) == 1
     driven.take(mapped(ISSUED, (None, None, "a1"), seq=2))
     sent: Snapshot = driven.snapshots["a1"]
     assert [each.event_id for each in sent.outcomes] == ["o1"]
