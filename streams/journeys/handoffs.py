@@ -97,11 +97,15 @@ class Handoff:
         self.at = cause.at
         self.asker = cause.contact if code != GROUP_READY else ""
         self.news = [cause]  # the cause, then requests made while it was open
-        self.score = meter.score(cause.at)  # the account's engagement then
-        self.shares = meter.shares(cause.at)  # of it, per person
+        self.measure(meter)
         self.state = "open"
         self.outcomes: list[Outcome] = []  # the valid ones
         self.ended_at: int | None = None  # ms
+
+    def measure(self, meter: Meter) -> None:
+        """Take the account's engagement when it was made, and what each person has of it."""
+        self.score = meter.score(self.at)
+        self.shares = meter.shares(self.at)
 
     @property
     def key(self) -> str:
@@ -154,6 +158,10 @@ class Desk:
     def take(self, touched: Touched, journey: InJourney) -> None:
         """A touch by a person, which the journey has taken already."""
         self._unmeasured.append(touched)
+        if self.open is not None and touched.at == self.open.at:
+            # Of the very same time, as when several meet: it counts for the score like the cause.
+            self._measured()
+            self.open.measure(self._meter)
         if touched.touch.type in self._rule.requests:
             if self.open is not None:
                 self.open.news.append(touched)
