@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.events import AccountProfile, JourneyEvent
+from schemas.handoff import LeadHandoff
 from schemas.identifiers import place
 from schemas.identity import MapRow
 from schemas.internal import (
@@ -30,7 +31,7 @@ from schemas.internal import (
 )
 from schemas.privacy import PrivacyResult
 from schemas.times import from_rfc3339, rfc3339
-from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
+from schemas.topics import DEAD, EVENTS, EVIDENCE, HANDOFFS, MAP, PROFILES, RESULTS, VALID
 from streams.core import Record
 from streams.ingest.values import Habits
 from streams.sink import accounts
@@ -48,6 +49,7 @@ _valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted | Outcom
 _map = msgspec.json.Decoder(MapRow).decode
 _event = msgspec.json.Decoder(JourneyEvent).decode
 _profile = msgspec.json.Decoder(AccountProfile).decode
+_handoff = msgspec.json.Decoder(LeadHandoff).decode
 _evidence = msgspec.msgpack.Decoder(Evidence).decode
 _result = msgspec.json.Decoder(PrivacyResult).decode
 
@@ -137,6 +139,7 @@ class _Planner:
             DEAD.name: self._dead_letter,
             EVIDENCE.name: self._link,
             RESULTS.name: _privacy_result,
+            HANDOFFS.name: _handoff_message,
         }
 
     def row(self, record: Record) -> tuple[str, Row] | None:
@@ -350,5 +353,16 @@ def _privacy_result(record: Record) -> tuple[str, Row]:
     )
 
 
+def _handoff_message(record: Record) -> tuple[str, Row]:
+    """Without names, addresses and ids of events, so that nobody who is erased stands in it."""
+    told = _handoff(record.value or b"")
+    return "handoff_messages", (
+        *(told.tenant, told.subject, told.id, version_number(told.version), told.type, told.handoff_id),
+        *(told.attempt, told.status, told.stage, told.score, [reason.code for reason in told.reasons]),
+        *(len(told.members), told.roles_missing, told.interests, told.assigned_to, told.occurred_at),
+        *(told.emitted_at, told.feedback_due, told.corrects or "", told.retracted, told.definition_version),
+    )
+
+
 # The topics that SINK reads.
-INPUTS: Final = tuple(t.name for t in (VALID, MAP, EVIDENCE, EVENTS, PROFILES, DEAD, RESULTS))
+INPUTS: Final = tuple(t.name for t in (VALID, MAP, EVIDENCE, EVENTS, PROFILES, HANDOFFS, DEAD, RESULTS))

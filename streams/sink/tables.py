@@ -49,6 +49,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
             role owner scheme segment said_at said_by""",
         "privacy_results": """
             tenant request_id version request occurred_at result counts contact_ids emitted_at""",
+        "handoff_messages": """
+            tenant account_id id version type handoff_id attempt status stage score reason_codes members
+            roles_missing interests assigned_to occurred_at emitted_at feedback_due corrects retracted
+            definition_version""",
         "erasures": "tenant identifier_key version since until gone keeps contacts person",
         "erased_touchpoints": "tenant event_key caused_key held identifier_key dated",
         "merge_candidates": "tenant a b version a_name b_name score why gone",

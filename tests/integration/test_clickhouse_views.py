@@ -34,7 +34,9 @@ VIEWS = {
     "v_assertions",
     "v_contacts",
     "v_crossings",
+    "v_data_quality",
     "v_dead_letters",
+    "v_handoff_messages",
     "v_handoffs",
     "v_identity_conflicts",
     "v_inactivity",
@@ -45,6 +47,7 @@ VIEWS = {
     "v_merge_candidates",
     "v_orders",
     "v_privacy_requests",
+    "v_profile_facts",
     "v_score_parts",
     "v_stage_transitions",
     "v_touchpoints",
@@ -64,12 +67,12 @@ def test_every_view_and_column_is_explained(at: Warehouse) -> None:
     columns = at.ask(
         "SELECT table, groupArray(name) AS names, countIf(comment = '') AS silent FROM "
         "(SELECT * FROM system.columns WHERE database = 'journeys' AND NOT default_kind = 'MATERIALIZED' "
-        "AND table NOT IN ('stitched', 'schema_versions', 'resolved') "
+        "AND table NOT IN ('stitched', 'schema_versions', 'resolved', 'told_facts') "
         "ORDER BY table, position) GROUP BY table"
     )
     assert [c["table"] for c in columns if c["silent"]] == []
     assert {c["names"][0] for c in columns if c["table"] in VIEWS} == {"tenant"}
-    assert len(columns) == len(VIEWS) + 13
+    assert len(columns) == len(VIEWS) + 14
     assert at.ask("SELECT engine FROM system.databases WHERE name = 'journeys'") == [{"engine": "Atomic"}]
 
 
@@ -353,6 +356,7 @@ def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
             *(by.happened(f"o{n % 7}", "lost", days[n % 28], f"domain:a{n}.nl") for n in range(14)),
             *(by.ordered(f"k{n % 7}", "set_owner", days[n % 28], owner=f"o{n}") for n in range(14)),
             *(by.link(people[n % 5], "user_id:7", "refused", seq=n) for n in range(12)),
+            *(by.handed(n % 3) for n in range(6)),
             *(by.answer(f"r{n % 3}", [f"c{n}"], seq=n) for n in range(9)),
         ]
 

@@ -86,6 +86,7 @@ def life(at: Warehouse) -> list[Record]:
         at.event("member", "2", AFTER, 1, contact=ContactRef("cjane", [CRM, JANE]), caused_by=["b1", "j2"]),
         at.event("member", "3", AFTER, 1, contact=ContactRef("cbob", [BOB, PHONE]), caused_by=["b2"]),
         at.event("journey", "1", AFTER, 1, account=AccountRef("ajane", [], "Jane Doe", "", "")),
+        at.handed(1),
         at.link(CRM, JANE, "held", seq=1),
         at.link(BOB, JANE, "refused", seq=1, source="web"),
         at.said("s1", "link", CRM, JANE, BEFORE),

@@ -24,12 +24,13 @@ from schemas.events import (
     ScorePart,
     SilenceRow,
 )
+from schemas.handoff import HandoffAccount, HandoffMember, LeadHandoff, Reason
 from schemas.identity import MapRow, Span
 from schemas.internal import Asserted, Command, Evidence, Outcome, Touch
 from schemas.keys import hasher
 from schemas.privacy import PrivacyResult
 from schemas.times import from_rfc3339
-from schemas.topics import DEAD, EVENTS, EVIDENCE, MAP, PROFILES, RESULTS, VALID
+from schemas.topics import DEAD, EVENTS, EVIDENCE, HANDOFFS, MAP, PROFILES, RESULTS, VALID
 from streams import clickhouse
 from streams.core import Record
 from streams.runner import Spent
@@ -114,6 +115,29 @@ class Warehouse:
             "definition_version": "1",
         }
         return Record(PROFILES.name, 0, 0, 0, b"", encode(AccountProfile(**plain | fields | changes)))
+
+    def handed(self, seq: int, **changes: Any) -> Record:
+        """A message to sales."""
+        members = [
+            HandoffMember("cj", "Jane Doe", "buyer", ["buyer"], "", ["x"], True, "jane.doe@acme.nl", "")
+        ]
+        plain = {
+            **{
+                "id": f"h{seq}",
+                "type": "handoff_made",
+                "subject": "a1",
+                "occurred_at": "2025-01-01T00:00:00Z",
+            },
+            **{"emitted_at": "2026-01-01T00:00:00Z", "handoff_id": "a1.1.1", "attempt": 1, "status": "open"},
+            **{"feedback_due": None, "definition_version": "1", "stage": "evaluation", "score": 42.5},
+            "account": HandoffAccount("a1", "Acme", "organisation", [], "evaluation", "a1.1", "", None, ""),
+            "reasons": [Reason("quote_requested", "Jane Doe asked", ["e1"]), Reason("group_ready", "", [])],
+            "call_first": CallFirst("cj", "Jane Doe", "", "jane.doe@acme.nl", "Jane Doe asked"),
+            **{"members": members, "roles_missing": ["decider"], "interests": ["pumps"]},
+            **{"assigned_to": "marleen", "next_step": "call Jane Doe", "caused_by": ["e1"]},
+        }
+        value = LeadHandoff(tenant=self.tenant, version=(0, 1, seq), **plain | changes)
+        return Record(HANDOFFS.name, 0, 0, 0, b"", encode(value))
 
     def said(self, event_id: str, assertion: str, a: str, b: str, at: str, by: str = "marleen") -> Record:
         value = Asserted(self.tenant, event_id, assertion, a, b, from_rfc3339(at), by)
