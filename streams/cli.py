@@ -9,7 +9,14 @@ from typing import IO, Any
 
 import click
 
-from streams import explain_command, identity_command, outcome_command, show_command, steward
+from streams import (
+    explain_command,
+    identity_command,
+    outcome_command,
+    preview_command,
+    show_command,
+    steward,
+)
 from streams.console import Failure, ask, configured, data_dir_option, explained, settings_for
 from streams.settings import PREFIX, shown_value
 
@@ -292,6 +299,7 @@ COMMANDS = (
     show_command.show,
     explain_command.explain,
     outcome_command.outcome,
+    preview_command.command,
 )
 for command in COMMANDS:
     main.add_command(command)

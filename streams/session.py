@@ -90,7 +90,7 @@ class Session:
         owed. `drained`: where the topics themselves may have been lost (embedded broker), the version up to
         which everything had been consumed; rows above it are sent again, whatever the mark says.
         """
-        found = _Found(list(entries))
+        found = Found(list(entries))
         if found.floor is not None and drained is None:
             self._sent = found.floor
         elif drained is not None:
@@ -198,8 +198,8 @@ class Session:
         )
 
 
-class _Found:
-    """What a changelog holds, read in order."""
+class Found:
+    """What a changelog holds, read in order: `best` are the rows that count, each with its version."""
 
     def __init__(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
         mark = max((value for key, value in entries if key == MARK), default=b"")

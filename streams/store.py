@@ -127,7 +127,7 @@ class Reader:
                 await consumer.seek_to_beginning(tp)
             while await consumer.position(tp) <= last:
                 for records in (await consumer.getmany(timeout_ms=500, max_records=20_000)).values():
-                    rows += [(r.key, _value(r)) for r in records if r.offset <= last]
+                    rows += [(r.key, as_read(r)) for r in records if r.offset <= last]
         finally:
             await consumer.stop()
         return rows
@@ -152,7 +152,7 @@ class Reader:
             self._shared = None
 
 
-def _value(record: Any) -> bytes:
+def as_read(record: Any) -> bytes:
     """The value of a changelog record; of a claim with its offset as the epoch."""
     value: bytes = record.value or b""
     if record.key != CLAIM:

@@ -29,7 +29,7 @@ from streams.summary import Summary
 COMMANDS = {
     *("run", "query", "worker", "topics", "migrate", "status", "config", "simulate", "demo", "dev"),
     *("validate", "dead-letters", "link", "unlink", "cannot-link", "forget", "identity"),
-    *("show", "explain", "outcome"),
+    *("show", "explain", "outcome", "preview"),
 }
 
 DONE = Summary(3, 2, 1, 0, 0, 1, 1, {"awareness": 1, "purchase": 2}, 12_345.6, "2025-03-11T18:20:00Z")
