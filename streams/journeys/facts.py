@@ -16,6 +16,7 @@ from streams.journeys.contacts import best_fact
 from streams.journeys.standard import standard
 
 MOST_OF_ONE: Final = 64  # facts of one entity, as many as one message can tell
+MOST_PEOPLE: Final = 10**9  # that an account can employ
 MOST: Final = 1_000  # of an account with its members: a profile stays within one message
 
 _CONFIDENCE: Final = {STEWARD: 1.0, CRM: 0.9, ERP: 0.9}  # by rank of the source
@@ -82,6 +83,19 @@ def used(
 def values(held: Iterable[Held], entity: str) -> dict[str, str]:
     """What is known of one entity and has not expired, by attribute."""
     return {fact.attribute: fact.value for fact in held if fact.entity == entity and not fact.expired}
+
+
+def count(value: str) -> int | None:
+    """A number of people in its one spelling, at most MOST_PEOPLE; anything else is unknown.
+
+    >>> count("34"), count("0"), count("1000000000")
+    (34, 0, 1000000000)
+    >>> {count(told) for told in ("", "many", "true", "-1", "1.5", "1000000001", "1" * 30, "٣٤")}
+    {None}
+    """
+    if not (value.isascii() and value.isdigit() and len(value) <= len(str(MOST_PEOPLE))):
+        return None
+    return int(value) if int(value) <= MOST_PEOPLE else None
 
 
 def next_expiry(held: Iterable[Held]) -> int | None:

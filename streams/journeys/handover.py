@@ -14,6 +14,7 @@ from schemas.events import CallFirst, HandoffRow
 from schemas.handoff import Earlier, HandoffAccount, HandoffMember, Reason
 from schemas.internal import kind_of
 from schemas.times import DAY_MS, day_text, rfc3339
+from streams.journeys import facts
 from streams.journeys.account import Account, Given
 from streams.journeys.contacts import EVER
 from streams.journeys.handoffs import GROUP_READY, OVER, Handoff
@@ -61,7 +62,8 @@ def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
     """What a message on `lead-handoffs` says, for the ledger; `causes` are the events it follows from."""
     journey = account.walked.journeys[handoff.journey - 1]
     first = call_first(account, given, handoff)
-    facts = account.facts
+    held = facts.used(given.definition.facts, given.account, account.facts, {}, given.clock)
+    firm = facts.values(held, given.account)
     content = {
         "handoff_id": handoff_id(given.account, handoff),
         "attempt": handoff.attempt,
@@ -73,9 +75,9 @@ def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
             keys=account.keys,
             stage=journey.stage,
             journey_id=f"{given.account}.{handoff.journey}",
-            industry=_text(facts["industry"].value) if "industry" in facts else "",
-            employees=_whole(facts["employees"].value) if "employees" in facts else None,
-            country=_text(facts["country"].value) if "country" in facts else "",
+            industry=firm.get("industry", ""),
+            employees=facts.count(firm.get("employees", "")),
+            country=firm.get("country", ""),
         ),
         "stage": journey.stage,
         "score": handoff.score,
@@ -313,11 +315,3 @@ def _name(account: Account, contact: str) -> str:
 
 def _day(given: Given, at: int) -> str:
     return day_text(given.day_of(at))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
 
 import msgspec
 
@@ -31,8 +30,6 @@ from streams.journeys.outlook import Outlook, outlook
 from streams.journeys.silence import UNKNOWN
 from streams.journeys.walk import Spell
 from streams.session import unpack_version
-
-MOST_PEOPLE: Final = 10**9  # that an account can employ
 
 _NO_VERSION: Version = bytes(24)
 _encode = msgspec.json.Encoder().encode
@@ -69,7 +66,7 @@ def content(ledger: Ledger, account: Account, given: Given, ahead: Outlook) -> A
         first_seen=_when(walked.first_seen),
         last_seen=_when(walked.last_seen),
         industry=firm.get("industry", ""),
-        employees=count(firm.get("employees", "")),
+        employees=facts.count(firm.get("employees", "")),
         country=firm.get("country", ""),
         dense=account.dense,
         gone=account.gone,
@@ -237,16 +234,3 @@ def _segments(account: Account) -> dict[str, str]:
 
 def _when(ms: int | None) -> str | None:
     return None if ms is None else _time(ms)
-
-
-def count(value: str) -> int | None:
-    """A number of people in its one spelling, at most MOST_PEOPLE; anything else is unknown.
-
-    >>> count("34"), count("0"), count("1000000000")
-    (34, 0, 1000000000)
-    >>> {count(told) for told in ("", "many", "true", "-1", "1.5", "1000000001", "1" * 30, "٣٤")}
-    {None}
-    """
-    if not (value.isascii() and value.isdigit() and len(value) <= len(str(MOST_PEOPLE))):
-        return None
-    return int(value) if int(value) <= MOST_PEOPLE else None
