@@ -54,6 +54,7 @@ LETTERS = (
     "SELECT JSONExtractString(original, 'event_id') AS id, reason, topic FROM v_dead_letters ORDER BY id"
 )
 ACCOUNTS = "SELECT keys FROM v_accounts"
+HANDOFFS = "SELECT handoff_id, status, outcome_reason FROM v_handoffs ORDER BY handoff_id"
 ROLES = "SELECT natural_key FROM v_journey_events WHERE kind = 'role' AND natural_key LIKE '%/gatekeeper'"
 
 
@@ -78,3 +79,16 @@ def test_an_outcome_closes_the_journey_and_one_about_none_is_refused(tmp_path: P
     ]
     assert [each["keys"] for each in accounts] == [["domain:deltaschepen.nl"]]
     assert len(roles) == 1
+    (handoffs,) = ask(data, HANDOFFS)
+    assert [(each["status"], each["outcome_reason"]) for each in handoffs] == [
+        ("lost", "no budget"),
+        ("open", ""),
+    ]
+    by_id = [
+        outcome("o7", "2025-01-16T08:00:00Z", "accepted", handoff_id=handoffs[1]["handoff_id"]),
+        outcome("o8", "2025-01-17T08:00:00Z", "won", handoff_id=handoffs[1]["handoff_id"]),
+    ]
+    summary = run("-", data_dir=data, stdin="\n".join(by_id).encode())
+    assert (summary["lines"], summary["applied"], summary["dead_letters"]) == (2, 2, 0)
+    (handoffs,) = ask(data, HANDOFFS)
+    assert [each["status"] for each in handoffs] == ["lost", "won"]
