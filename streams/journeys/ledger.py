@@ -101,6 +101,7 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
     roles: list[str] = []  # of the contact, then
     reachable: bool | None = None  # the contact, else anybody of the account, then
     silent: bool = False  # it holds by a changed definition: never sent
+    undone: bool = False  # a merge or split that another one undid
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -172,7 +173,7 @@ def settle(
             kept.append(former)
         else:
             if kind == CONTACT_CHANGE or holding.type == "account_merged":
-                before.pop((kind, _opposite(holding)), None)
+                _undo(before, (kind, _opposite(holding)))
             told.append(_say(ledger, former, holding, making, here))
     for former in before.values():
         over = former.retracted or former.kind in CHANGES or (former.given and not making.standing)
@@ -209,12 +210,13 @@ def parted(ledger: Ledger, version: Version) -> tuple[Ledger, Ledger]:
 
 
 def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
-    """Our ledger, in which what only they said is taken back, also of what we had given away."""
+    """Our ledger, in which what only they said is taken back, also of what we gave away or took over."""
     refs = [*ours.refs, *theirs.refs]
     said = {(one.kind, one.key): one for one in ours.said}
     for one in theirs.said:
         mine = said.get((one.kind, one.key))
-        if not (one.retracted or one.taken) and (mine is None or (mine.given and mine.id != one.id)):
+        ours_alone = mine is not None and (mine.id == one.id or not (mine.given or mine.taken))
+        if not (one.retracted or one.taken or ours_alone):
             said[one.kind, one.key] = _retracted(ours, one, one.emitted, len(ours.refs) + one.ref)
     return _compact(msgspec.structs.replace(ours, refs=refs, said=list(said.values())))
 
@@ -256,6 +258,12 @@ def _number(said: Said) -> int:
     return int(said.key.partition("/")[0]) if said.kind in NUMBERED else 0
 
 
+def _undo(before: dict[tuple[str, str], Said], thing: tuple[str, str]) -> None:
+    """A merge or split does not hold any more; it is kept, so that it can lose whoever is erased."""
+    if (said := before.get(thing)) is not None:
+        before[thing] = msgspec.structs.replace(said, undone=True)
+
+
 def _opposite(change: Holding) -> str:
     """The key of the merge or split that this split or merge undoes.
 
@@ -275,7 +283,7 @@ def _telling(said: Said) -> tuple[bool, bool, int, int, str]:
 
 def _still(said: Said, holding: Holding | Said) -> bool:
     """Whether the last event still tells what holds (a stage is a stage, entered or corrected)."""
-    if said.retracted or said.given or said.erased:
+    if said.retracted or said.given or said.erased or said.undone:
         return False
     if said.kind in CHANGES:
         return (said.type, said.contact, _until(said)) == (holding.type, holding.contact, _until(holding))

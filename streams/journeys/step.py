@@ -152,6 +152,10 @@ class Journeys:
             adopted = ledgers.adopt(known, self._all_erased(rows, group, ledger.tenant).ledger(ledger))
             if adopted.said:
                 rows.put(group, LEDGER, _pack(adopted))
+            if sum(said.taken for said in adopted.said) < sum(said.taken for said in known.said):
+                # What others had told holds, and was said otherwise here: it is told by this account now.
+                self._mark(rows, group, Head(known.tenant, known.account, dirty=True))
+                self._dirty.setdefault(group, (0, False))
 
     @property
     def clock(self) -> int:

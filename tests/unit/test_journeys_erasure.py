@@ -222,6 +222,24 @@ def test_who_is_back_after_an_erasure_is_not_erased_again():
     assert profiles(given.sent)[-1]["anew"] == {JANE: rfc3339(START + 60 * DAY)}
 
 
+def test_a_merge_that_was_undone_before_the_erasure_loses_the_person_too():
+    given = published()
+    given.feed(fragment(JANE, of("c2", VISIT), seq=2))  # two people
+    given.drain()
+    given.feed(fragment(CRM, of("c2", DEMO), seq=2))  # one
+    given.drain()
+    given.feed(fragment(CRM, of("c1", DEMO), seq=3))  # two
+    given.drain()
+    assert [e["natural_key"] for e in events(given.sent) if e["kind"] == "contact_change"] == [
+        *("c1/c2", "c1", "c2/c1"),
+    ]
+    given.feed(erased(CRM, DEMO, seq=4), erased(JANE, VISIT, seq=4))
+    given.drain()
+    assert left_over(given) == []
+    last = {(e["kind"], e["natural_key"]): e for e in events(given.sent)}
+    assert [e for e in last.values() if "contact" in e or not e.get("retracted")] == []
+
+
 def test_what_a_lost_session_said_is_all_that_is_scrubbed_when_it_is_taken_back():
     given, lost = published(), published()
     again = fragment(JANE, of("c1", VISIT), seq=2)  # of a contact that lives on

@@ -10,6 +10,7 @@ import pytest
 
 from schemas import topics
 from schemas.internal import AccountRecord, Part, Snapshot, Tick
+from schemas.times import rfc3339
 from streams.core import Output, Record, Rows
 from streams.journeys.records import HANDED, LEDGER, ledgers_of
 from streams.session import Session, pack_version, unpack_version
@@ -704,6 +705,24 @@ def test_what_only_a_lost_session_said_of_what_was_handed_over_is_taken_back():
         (PERSON, kind, key)  # of which both say the same
         for kind, key in (("stage", "1/evaluation"), ("handoff", "1/1"))
     }
+
+
+def test_what_only_a_lost_session_said_of_what_was_taken_over_is_taken_back_and_what_holds_is_told():
+    given, lost = published(), Driven()
+    deliver(given, given.feed(*moved(JANE, PERSON, FIRM, of("cjane", *JANES), seq=2)))
+    given.drain()
+    lost.feed(at(FIRM, fragment(JANE, of("cjane", touch(START - DAY, event_id="other")), seq=1)))
+    said = lost.drain()
+    theirs = lost.rows.group(group(FIRM))[LEDGER]
+    given.step.adopt(given.rows, group(FIRM), LEDGER, theirs)
+    given.rows.keep()
+    anew = given.step.outputs(given.rows, group(FIRM), LEDGER, pack_version(1, 1, 30))
+    given.seq = 30
+    anew += given.drain()
+    last = {(e["kind"], e["natural_key"]): e for e in events(said + anew) if e["subject"] == FIRM}
+    member = last["member", "cjane/1"]
+    assert (member.get("retracted", False), member["occurred_at"]) == (False, rfc3339(START))
+    assert member["corrects"] in {e["id"] for e in events(anew) if e.get("retracted")}
 
 
 def test_rows_of_a_merge_are_bounded():
