@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -133,6 +134,7 @@ def migrate() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(data_dir: Path | None, as_json: bool) -> None:
     """Who works on what, how far behind, and whether anything is left to do."""
+    from streams import maturity
     from streams import status as statuses
     from streams.topics import TopicsError
 
@@ -142,15 +144,21 @@ def status(data_dir: Path | None, as_json: bool) -> None:
         told = statuses.status(settings) if with_broker else statuses.embedded(settings.data_dir)
     except TopicsError as error:
         raise Failure(str(error)) from None
+    phases = maturity.asked(settings, data_dir)
     if as_json:
-        click.echo(json.dumps(told.as_json()))
+        known = None if phases is None else [asdict(phase) for phase in phases]
+        click.echo(json.dumps({**told.as_json(), "maturity": known}))
     else:
-        statuses.show(told)
+        statuses.show(told, phases)
 
 
 @main.command()
 def config() -> None:
-    """What is in force, whether it was set, and what it means; the journey definition among it."""
+    """What is in force, whether it was set, and what it means; the journey definition among it.
+
+    Where there is data, also what it is enough for.
+    """
+    from streams import maturity
     from streams.definition.shown import main_values
 
     settings = settings_for()
@@ -161,6 +169,8 @@ def config() -> None:
     click.echo(f"\njourney definition {settings.rules.version}  [{origin}]")
     for name, value in main_values(settings.rules).items():
         click.echo(f"  {name:<15} {value}")
+    if (phases := maturity.asked(settings, None)) is not None:
+        click.echo(f"\nmaturity: {maturity.in_words(phases)}")
 
 
 @main.command()

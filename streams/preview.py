@@ -143,7 +143,8 @@ def in_words(found: Preview, was: Definition, now: Definition, *, all_: bool) ->
     if not found.moves:
         yield "no account would stand otherwise"
         return
-    yield f"{len(found.moves):,} accounts would stand otherwise"
+    many = "1 account" if len(found.moves) == 1 else f"{len(found.moves):,} accounts"
+    yield f"{many} would stand otherwise"
     tenants = len({move.tenant for move in found.moves}) > 1
     for move in found.moves if all_ else found.moves[:SHOWN]:
         tenant = f"{move.tenant}  " if tenants else ""

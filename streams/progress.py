@@ -9,6 +9,7 @@ from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from streams.maturity import in_words
 from streams.run import Progress
 from streams.summary import Summary
 
@@ -62,10 +63,16 @@ def advising(say: Callable[[str], object], tell: Callable[[Progress], None]) -> 
 def summary_table(summary: Summary) -> None:
     """The summary of a run, for people."""
     table = Table(show_header=False, box=None)
-    for name, value in summary.as_json().items():
+    for name, value in vars(summary).items():
+        if name == "open_handoffs":
+            continue
         if name == "stages":
             text = ", ".join(f"{stage} {count:,}" for stage, count in value.items()) or "none"
+        elif name == "maturity":
+            text = in_words(value)
+        elif name == "handoffs":
+            text = f"{value:,}, of which {summary.open_handoffs:,} open"
         else:
             text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        table.add_row(name.replace("_", " "), text)
+        table.add_row(name.replace("handoffs", "hand-offs").replace("_", " "), text)
     Console(file=sys.stdout).print(table)

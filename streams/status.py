@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.embedded import Running, running
+from streams.maturity import Phase, in_words
 from streams.settings import Settings
 from streams.sink.agent import STEP as SINK
 from streams.sink.rows import INPUTS as SINK_INPUTS
@@ -217,12 +218,18 @@ def embedded(data_dir: Path) -> Embedded:
     return Embedded(data_dir, running(data_dir))
 
 
-def show(told: Status | Embedded) -> None:
-    """The answer for people."""
+def show(told: Status | Embedded, maturity: tuple[Phase, ...] | None = None) -> None:
+    """The answer for people; `maturity`: what there is enough data for, where that is known."""
     if isinstance(told, Embedded):
         for line in _in_words(told):
             Console().print(line, soft_wrap=True)
-        return
+    else:
+        _show(told)
+    if maturity is not None:
+        Console().print(f"maturity: {in_words(maturity)}", soft_wrap=True)
+
+
+def _show(told: Status) -> None:
     table = Table("step", "partitions", "lag", "owners", box=None)
     for step in told.steps:
         owners: dict[str, list[int]] = {}

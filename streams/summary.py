@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic, sleep, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.times import from_rfc3339, rfc3339
 from schemas.topics import OUTCOMES, VALID
 from schemas.touchpoint import FACT_TYPES
-from streams import topics
+from streams import maturity, topics
 from streams.clickhouse import connect, migrate
+from streams.definition.model import HANDOFFS
 from streams.embedded import Stack, StackError, free_port
+from streams.maturity import Phase
 from streams.run import INPUTS, Progress, Run, Worked, Workers, state_file
 from streams.settings import Settings
 from streams.sink.forgetting import purge
@@ -31,8 +33,7 @@ STATE_FORMAT = 3  # of the rows of the steps; it rises when older rows can no lo
 CLEAR_SECONDS = 10.0  # for queries to let go of files that held what is erased; they take milliseconds
 
 # Accepted so far. An erased touch counts as well; so does one that came to ClickHouse when it was erased
-# already, unless FRAGMENTS refused it: the offset of such a dead letter tells of which event it is. So does
-# that of an outcome which counts for no hand-off: it is refused after it came to ClickHouse.
+# already, unless FRAGMENTS refused it: the offset of such a dead letter tells of which event it is.
 _APPLIED = """
 SELECT
     (
@@ -47,13 +48,26 @@ SELECT
     )
     + (SELECT count() FROM v_assertions) + (SELECT count() FROM v_privacy_requests)
     + (SELECT count() FROM v_lead_outcomes) + (SELECT count() FROM v_account_commands)
-    - (SELECT uniqExact(offset) FROM dead_letters WHERE topic = {outcomes: String} AND offset < 0)
+"""
+# An outcome that counts for no hand-off is refused after it was accepted, perhaps runs later: when the touch
+# that made the hand-off is erased.
+_OUTCOMES = "SELECT sipHash64(tenant, event_id) FROM v_lead_outcomes"
+_REFUSED_LATER = """
+SELECT DISTINCT sipHash64(JSONExtractString(original, 'tenant'), JSONExtractString(original, 'event_id'))
+FROM dead_letters WHERE generation = {generation: UInt64} AND topic = {outcomes: String} AND offset < 0
+"""
+_DEAD = """
+SELECT count() FROM v_dead_letters WHERE generation = {generation: UInt64} AND (
+    topic IN {inputs: Array(String)} AND NOT (topic = {outcomes: String} AND offset < 0)
+    OR topic = {valid: String} AND reason = 'erased'
+)
 """
 # Only touches move T: what people say of the past, on the day they say it, is no sign of time going by.
 _LATEST = """
 SELECT toUnixTimestamp64Milli(max(occurred_at)) FROM v_touchpoints
 WHERE toUnixTimestamp64Milli(occurred_at) <= {now: Int64}
 """
+_OPEN = "SELECT count() FROM v_handoffs WHERE status IN {states: Array(String)}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,10 @@ class Summary:
     contacts: int
     accounts: int
     stages: dict[str, int]  # stage -> accounts in it now
+    handoffs: int  # to sales: all that were made and hold, over or not
+    open_handoffs: int  # of these the ones that are not over
+    silent: int  # accounts that have fallen silent
+    maturity: tuple[Phase, ...]  # what there is enough data for
     events_per_second: float  # start-up left out
     as_of: str  # the clock, RFC 3339; empty: no touch was accepted yet, so there is none
 
@@ -114,7 +132,7 @@ def run_lines(
             migrate(dsn)
             with connect(dsn) as client:
                 found = _Found(client, stack.generation)
-                before = found.applied()
+                before = found.before()
                 run = Run(stack, workers, settings, tell)
                 worked = ended.watched(run.go(lines, lambda: max(found.clock(as_of), facts.clock)))
                 propose(Server(dsn), int(time() * 1000))
@@ -204,6 +222,13 @@ class _Facts:
         disk.close()
 
 
+class _Before(NamedTuple):
+    """What had been accepted before a run."""
+
+    applied: int
+    outcomes: set[int]  # hashes
+
+
 class _Found:
     """What ClickHouse says."""
 
@@ -214,9 +239,15 @@ class _Found:
     def _one(self, sql: str, **parameters: Any) -> Any:
         return self._client.query(sql, parameters=parameters).result_rows[0][0]
 
-    def applied(self) -> int:
+    def _hashes(self, sql: str, **parameters: Any) -> set[int]:
+        return {each for (each,) in self._client.query(sql, parameters=parameters).result_rows}
+
+    def before(self) -> _Before:
         """Distinct touchpoints so far, those erased too, and what people said and asked."""
-        return int(self._one(_APPLIED, valid=VALID.name, outcomes=OUTCOMES.name))
+        return _Before(self._applied(), self._hashes(_OUTCOMES))
+
+    def _applied(self) -> int:
+        return int(self._one(_APPLIED, valid=VALID.name))
 
     def clock(self, as_of: int | None) -> int:
         """T at the end, in ms; 0 while no touch was ever accepted."""
@@ -226,21 +257,14 @@ class _Found:
         latest = self._one(_LATEST, now=now)
         return int(latest) or (now if self._one("SELECT count() FROM v_touchpoints") else 0)
 
-    def summary(self, worked: Worked, before: int) -> Summary:
+    def summary(self, worked: Worked, before: _Before) -> Summary:
         """The figures of a run."""
-        applied = self.applied() - before
-        dead = int(
-            self._one(
-                "SELECT count() FROM v_dead_letters WHERE generation = {generation: UInt64}"
-                " AND (topic IN {inputs: Array(String)} OR topic = {valid: String} AND reason = 'erased')",
-                generation=self._generation,
-                inputs=sorted(INPUTS),
-                valid=VALID.name,
-            )
-        )
-        # A touch may be in ClickHouse before it is refused as erased: it is no accepted one then. What an
-        # earlier run had accepted may be refused now: an outcome whose hand-off is no more.
-        applied = max(0, min(applied, worked.lines - dead))
+        named = {"generation": self._generation, "outcomes": OUTCOMES.name}
+        refused = len(self._hashes(_REFUSED_LATER, **named) - before.outcomes)
+        applied = self._applied() - before.applied - refused
+        dead = refused + int(self._one(_DEAD, **named, inputs=sorted(INPUTS), valid=VALID.name))
+        # A touch may be in ClickHouse before it is refused as erased: it is no accepted one then.
+        applied = min(applied, worked.lines - dead)
         unattributed = self._one(
             "SELECT count() FROM v_touchpoints WHERE contact_id = '' AND account_id = ''"
             " AND type NOT IN {facts: Array(String)}",
@@ -258,6 +282,10 @@ class _Found:
             contacts=int(self._one("SELECT count() FROM v_contacts")),
             accounts=int(self._one("SELECT count() FROM v_accounts")),
             stages={str(stage): int(count) for stage, count in stages.result_rows},
+            handoffs=int(self._one("SELECT count() FROM v_handoffs WHERE status != 'withdrawn'")),
+            open_handoffs=int(self._one(_OPEN, states=[*HANDOFFS])),
+            silent=int(self._one("SELECT count() FROM v_accounts WHERE status = 'silent'")),
+            maturity=maturity.of(self._client),
             events_per_second=round(worked.lines / worked.seconds, 1) if worked.seconds else 0.0,
             as_of=rfc3339(worked.at) if worked.at else "",
         )

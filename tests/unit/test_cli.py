@@ -22,6 +22,7 @@ from streams.children import ChildError
 from streams.cli import main
 from streams.definition import default
 from streams.embedded import StackError
+from streams.maturity import phases
 from streams.run import Progress
 from streams.settings import PREFIX, Settings
 from streams.summary import Summary
@@ -32,7 +33,10 @@ COMMANDS = {
     *("show", "explain", "outcome", "preview"),
 }
 
-DONE = Summary(3, 2, 1, 0, 0, 1, 1, {"awareness": 1, "purchase": 2}, 12_345.6, "2025-03-11T18:20:00Z")
+DONE = Summary(
+    *(3, 2, 1, 0, 0, 1, 1, {"awareness": 1, "purchase": 2}, 1_200, 34, 5, phases(3, 60, 49)),
+    *(12_345.6, "2025-03-11T18:20:00Z"),
+)
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -98,11 +102,18 @@ def test_run_hands_over_the_lines_and_prints_a_table(runs: Runs, file: Path) -> 
     assert done.stderr == ""
     table = {" ".join(line.split()) for line in done.stdout.splitlines()}
     assert {"lines 3", "stages awareness 1, purchase 2", "events per second 12,345.6"} <= table
+    assert {"hand-offs 1,200, of which 34 open", "silent 5"} <= table
+    assert "open handoffs 34" not in table
+    words = " ".join(done.stdout.split())
+    assert (
+        "rhythm on (accounts with 3 active days: 3), segments on (accounts: 60), conversion off (outcomes: 49"
+        in words
+    )
 
 
 def test_run_json_is_one_object_on_one_line(runs: Runs) -> None:
     done = runs(lambda *_: DONE, "--json")
-    assert json.loads(done.stdout) == DONE.as_json()
+    assert json.loads(done.stdout) == json.loads(json.dumps(DONE.as_json()))
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
 

@@ -96,7 +96,7 @@ def test_it_is_told_what_would_differ(text: str, told: str) -> None:
     lines = words(text)
     [line] = [line for line in lines if "acme" in line or "a00000000000001" in line]
     assert line.endswith(told)
-    assert "1 accounts would stand otherwise" in lines
+    assert "1 account would stand otherwise" in lines
 
 
 def test_counts_now_and_then() -> None:

@@ -10,6 +10,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from streams.embedded import StackError
+from streams.maturity import phases
 from streams.run import Worked
 from streams.settings import Settings
 from streams.store import Disk
@@ -33,13 +34,25 @@ SUMMARY = Summary(
     contacts=2,
     accounts=1,
     stages={"awareness": 1},
+    handoffs=4,
+    open_handoffs=2,
+    silent=1,
+    maturity=phases(0, 1, 0),
     events_per_second=12.5,
     as_of="2025-03-11T18:20:00Z",
 )
 
 
 def test_the_names_of_the_summary_are_those_that_others_rely_on() -> None:
-    assert SUMMARY.as_json() == {
+    told = SUMMARY.as_json()
+    assert told.pop("maturity")[2] == {
+        "name": "segments",
+        "on": False,
+        "has": 1,
+        "needs": 50,
+        "of": "accounts",
+    }
+    assert told == {
         "lines": 10,
         "applied": 7,
         "duplicates": 2,
@@ -48,6 +61,9 @@ def test_the_names_of_the_summary_are_those_that_others_rely_on() -> None:
         "contacts": 2,
         "accounts": 1,
         "stages": {"awareness": 1},
+        "handoffs": 4,
+        "open_handoffs": 2,
+        "silent": 1,
         "events_per_second": 12.5,
         "as_of": "2025-03-11T18:20:00Z",
     }
