@@ -17,11 +17,13 @@ from warehouse import Warehouse, encode, group, involved, key_of, letter, member
 from schemas import deadletter
 from schemas.events import AccountRef, ContactRef, JourneyRow, StageEntered
 from schemas.identity import MapRow, Period, Span
+from schemas.internal import Outcome
 from schemas.keys import erased_name, event_key
 from schemas.times import from_rfc3339
 from schemas.topics import DEAD, MAP, VALID
 from streams import clickhouse, summary
-from streams.core import Record
+from streams.core import Record, StepConfig
+from streams.letters import letter as refusal
 from streams.run import Worked
 from streams.sink.insert import Server
 
@@ -395,11 +397,19 @@ def refused(at: Warehouse, event_id: str, generation: int) -> Record:
     return Record(DEAD.name, 0, 0, 0, None, b"", headers)
 
 
+def letter_of(at: Warehouse, event_id: str, generation: int) -> Record:
+    """The dead letter of an outcome."""
+    said = Outcome(at.tenant, event_id, "lost", "", ["domain:acme.nl"], *[""] * 4, 0, "")
+    config = StepConfig(partition=0, partitions=1, generation=generation, key_of=key_of)
+    sent = refusal(said, "no_handoff", "", config)
+    return Record(DEAD.name, 0, 0, 0, None, sent.value, sent.headers)
+
+
 def test_counts_go_on_after_an_erasure(at: Warehouse) -> None:
     def counted(generation: int, lines: int, *records: Record) -> tuple[int, int, int]:
         with clickhouse.connect(at.dsn) as client:
             found = summary._Found(client, generation)
-            before = found.applied()
+            before = found.before()
             for record in records:
                 at.feed(record)
             told = found.summary(Worked(lines=lines), before)
@@ -421,6 +431,11 @@ def test_counts_go_on_after_an_erasure(at: Warehouse) -> None:
     lost = at.happened("o1", "lost", AFTER, "domain:acme.nl")
     owner = at.ordered("k1", "set_owner", AFTER, owner="marleen")
     assert counted(6, 5, lost, lost, owner, lost) == (2, 3, 0)
+    # An outcome is refused in its own run; then one that had been accepted, as its hand-off is no more.
+    late = at.happened("o2", "won", AFTER, "domain:acme.nl")
+    assert counted(7, 2, late, late, letter_of(at, "o2", 7)) == (0, 1, 1)
+    assert counted(8, 1, at.said("s2", "link", BOB, "user_id:8", AFTER), letter_of(at, "o1", 8)) == (1, 0, 0)
+    assert counted(9, 2, lost, late) == (0, 2, 0)
 
 
 def test_only_touches_move_the_clock(at: Warehouse) -> None:
@@ -440,7 +455,7 @@ def test_only_touches_move_the_clock(at: Warehouse) -> None:
 def test_a_touch_in_clickhouse_before_it_is_refused_counts_once(at: Warehouse) -> None:
     with clickhouse.connect(at.dsn) as client:
         found = summary._Found(client, 1)
-        before = found.applied()
+        before = found.before()
         at.feed(at.touch("j1", JANE, BEFORE))
         at.feed(*erasure(at), refused(at, "j1", 1))
         told = found.summary(Worked(lines=1), before)
