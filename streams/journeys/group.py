@@ -49,7 +49,6 @@ class Known:
         self._definition = definition
         self._day_of = day_of
         self._no_life = frozenset(definition.journey.no_life)
-        self._people = people
         self.refusing = frozenset(c for c, known in contacts.items() if known.refuses_profiling)
         seen: dict[str, list[int]] = {}
         there: set[Spell] = set()  # with a touch
@@ -76,6 +75,9 @@ class Known:
             for spell in person.spells
             if spell in there or not spell.unseen
         ]
+        self._spells: dict[str, list[Spell]] = {c: [] for c in contacts}
+        for contact, spell in self.periods:
+            self._spells[contact].append(spell)
         self._known = [
             _known(contacts[c], c, spell, shown.get((c, spell.since), {}), refuses=c in self.refusing)
             for c, spell in self.periods
@@ -127,7 +129,7 @@ class Known:
         return any(
             self.may(c, at)
             for c in self.open_to
-            if any(spell.since <= at < spell.until for spell in self._people[c].spells)
+            if any(spell.since <= at < spell.until for spell in self._spells[c])
         )
 
 

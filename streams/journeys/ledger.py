@@ -97,7 +97,7 @@ class Said(msgspec.Struct, array_like=True, gc=False, frozen=True):
     details: dict[str, Any] | None = None  # beside those that follow from kind and key
     taken: bool = False  # told by an account that became part of this one, which sends it again itself
     given: bool = False  # counts for the account that this one became part of
-    erased: bool = False  # lost what was erased of it: to be told anew, or taken back
+    erased: bool = False  # lost what was erased of it, or its number: to be told anew, or taken back
     roles: list[str] = []  # of the contact, then
     reachable: bool | None = None  # the contact, else anybody of the account, then
     silent: bool = False  # it holds by a changed definition: never sent
@@ -228,9 +228,10 @@ def _carried(
 
     Of several that told of a thing, and of two journeys that turn out to be one, the first counts. What the
     account had told itself and gets back counts under the number that it had. A hand-off is known by the
-    touch that made it: what was no news of its own has no hand-off here.
+    touch that made it, and only where that makes none here by its number.
     """
     carried: dict[tuple[str, str], Said] = {}
+    rest: dict[tuple[str, str], Said] = {}
     attempts = {(one.at, one.source, one.cause): one.key for one in held if one.kind == HANDOFF}
     for ledger in sorted(handed, key=lambda one: one.account):
         ours = numbers(ledger, account)
@@ -243,15 +244,17 @@ def _carried(
         }
         for said in sorted(ledger.said, key=_number):
             key = said.key
-            if said.kind in (HANDOFF, FEEDBACK):
-                key = handoffs.get(key, "")
-            elif said.kind in NUMBERED:
+            if said.kind in NUMBERED:
                 number, slash, item = key.partition("/")
                 key = f"{ours[number]}{slash}{item}" if number in ours else ""
+            known = handoffs.get(said.key, "") if said.kind in (HANDOFF, FEEDBACK) else ""
+            anew = bool(known) and known != key  # it has another number among those of its journey
+            key = known or key
             if key and not said.retracted and said.kind not in CHANGES:
-                here_too = msgspec.structs.replace(said, key=key, ref=here, taken=True)
-                carried.setdefault((said.kind, key), here_too)
-    return carried
+                here_too = msgspec.structs.replace(said, key=key, ref=here, taken=True, erased=anew)
+                last = said.kind in (HANDOFF, FEEDBACK) and not known
+                (rest if last else carried).setdefault((said.kind, key), here_too)
+    return {**rest, **carried}
 
 
 def _number(said: Said) -> int:

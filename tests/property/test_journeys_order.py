@@ -8,22 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.internal import MACHINE, PERSON, AccountRecord, Fact, Mini, Snapshot, Tick
+from schemas.internal import MACHINE, PERSON, AccountRecord, Command, Fact, Mini, Outcome, Snapshot, Tick
 from schemas.times import rfc3339
 from streams.core import Output
+from streams.definition import default
 from streams.journeys.ledger import NUMBERED
 from streams.session import pack_version
 from tests.unit.test_journeys_given import (
     ACCOUNT,
     DAY,
+    KEY_OF,
     START,
+    TENANT,
     Driven,
+    command,
     events,
     everything,
     folded,
     fragment,
     gone,
     of,
+    outcome,
     profiles,
     touch,
 )
@@ -38,6 +43,18 @@ MOMENTS = {
     "account_creation": {"account_registered"},
     "first_order": ORDERS,
 }
+BUYS = {"price_viewed", "quote_requested", "order_placed"}
+ENDS = {"won", "lost", "recycled"}
+FURTHER = {  # state -> what can be said then; the same again can always
+    "open": {"accepted", "rejected", "working", *ENDS},
+    "accepted": {"rejected", "working", *ENDS},
+    "working": ENDS,
+    "rejected": set(),
+    "won": set(),
+    "lost": set(),
+    "recycled": set(),
+    "expired": set(),
+}
 NAMES = ["awareness", "consideration", "evaluation", "purchase", "experience", "loyalty"]
 STRENGTH = ["contact_id", "user_id", "email", "phone", "anonymous_id", "device_id", "account_id", "domain"]
 OWNERS = {  # fragment -> whose it is
@@ -50,18 +67,20 @@ OWNERS = {  # fragment -> whose it is
 
 touches = st.builds(
     lambda day, type, topic, number, order, actor: touch(
-        START + day * 15 * DAY,
+        START + int(day * 15 * DAY),
         type,
         topic=topic,
         event_id=f"e{number}-{type}",
         order=order,
         actor=actor,
     ),
-    st.integers(0, 40),
+    st.integers(0, 40) | st.sampled_from([5, 5.1, 5.2, 20, 20.5]),
     st.sampled_from(
         (
             *("page_viewed", "email_opened", "content_downloaded", "content_downloaded", "howto_viewed"),
             *("catalogue_requested", "account_registered", "quote_requested", "order_placed", "order_placed"),
+            *("quote_requested", "quote_requested"),
+            *("meeting_held", "meeting_held", "meeting_held"),
         )
     ),
     st.sampled_from(["", "a", "b", "c"]),
@@ -71,10 +90,63 @@ touches = st.builds(
 )
 
 
+moments = st.builds(
+    lambda day, later: START + day * 15 * DAY + later, st.integers(0, 45), st.sampled_from([0, DAY, 40 * DAY])
+)
+
+
+def outcomes(asked: list[int]) -> st.SearchStrategy[Outcome]:
+    """Outcomes, most of them soon after something was asked for."""
+    soon = st.builds(
+        int.__add__, st.sampled_from(asked or [START]), st.sampled_from([0, DAY, 6 * DAY, 99 * DAY])
+    )
+    return st.builds(
+        lambda kind, at, name, number: outcome(kind, at, name, event_id=f"o{number}"),
+        st.sampled_from(["accepted", "working", "rejected", "recycled", "won", "won", "lost", "lost"]),
+        soon | soon | moments,
+        st.sampled_from(["", "", "", f"{ACCOUNT}.1.1", f"{ACCOUNT}.2.1", "aother.1.1"]),
+        st.integers(0, 99),
+    )
+
+
+closings = st.builds(
+    lambda at, number: command("close_journey", at, event_id=f"c{number}"), moments, st.integers(0, 9)
+)
+TITLES = {"jane": "directeur", "bram": "inkoper"}
+
+
+@st.composite
+def saying(draw: st.DrawFn, snapshot: Snapshot, owner: str, asked: list[int]) -> Snapshot:
+    """The snapshot with titles and words of its person, or with what is said of the account.
+
+    `asked`: when something was asked for, ms.
+    """
+    if snapshot.identifier.startswith("email"):
+        words = sorted(
+            draw(st.lists(st.tuples(moments, st.booleans()), max_size=2, unique_by=lambda w: w[0]))
+        )
+        if draw(st.booleans()):  # a day of meetings, of somebody who may be approached
+            day = draw(moments)
+            held = [touch(day + i, "meeting_held", event_id=f"{owner}{day}-{i}") for i in range(3)]
+            snapshot.parts[0].touches.extend(held)
+            asked.append(day)
+            words = [(START - DAY, True), *words]
+        snapshot.words = {"email": words} if words else {}
+        if draw(st.booleans()):
+            snapshot.history = {"job_title": [Fact(3, START - DAY, "web", TITLES[owner])]}
+        if draw(st.integers(0, 7)) == 0:
+            snapshot.facts["consent.profiling"] = Fact(3, START, "web", False)
+    if snapshot.identifier.startswith("domain"):
+        snapshot.outcomes = draw(st.lists(outcomes(asked), max_size=5, unique_by=lambda said: said.event_id))
+        snapshot.commands = draw(st.lists(closings, max_size=1))
+    return snapshot
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[Snapshot]:
     """All versions of all fragments of an account."""
     snapshots = []
+    asked: list[int] = []
     for identifier, owner in OWNERS.items():
         for seq in range(1, 1 + draw(st.integers(0, 3))):
             if draw(st.integers(0, 5)) == 0:
@@ -83,9 +155,9 @@ def histories(draw: st.DrawFn) -> list[Snapshot]:
             unique = {t.event_id: t for t in draw(st.lists(touches, max_size=6))}
             until = START + 300 * DAY if owner == "jane" and draw(st.booleans()) else None
             facts = {"name": Fact(3, START, "web", f"{owner} {seq}")}
-            snapshots.append(
-                fragment(identifier, of(owner, *unique.values(), until=until), seq=seq, facts=facts)
-            )
+            told = fragment(identifier, of(owner, *unique.values(), until=until), seq=seq, facts=facts)
+            asked += [t.at for t in unique.values() if t.type in ("quote_requested", "meeting_held")]
+            snapshots.append(draw(saying(told, owner, asked)))
     return snapshots
 
 
@@ -107,12 +179,14 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Snapshot], list[list[Snapshot]], l
 def test_folded_outputs_are_those_of_a_naive_recomputation(delivery, live: bool, end: int):
     history, batches, restarts, clock = delivery
     driven = Driven(live=live)
+    driven.failing = True  # some outcomes are refused
     now = START
     for batch, restart, days in zip(batches, restarts, clock, strict=True):
         now += 1_500
         driven.feed(*batch, now=now)
         if restart:
             driven = driven.restarted()
+            driven.failing = True
         ticks = Tick(0, START + days * DAY, 0)
         if live:
             driven.feed(ticks, now=now)
@@ -129,9 +203,21 @@ def test_folded_outputs_are_those_of_a_naive_recomputation(delivery, live: bool,
         (kind, key): (time, ... if kind == "moment" else contact)
         for (_, kind, key), (time, _, contact) in folded(driven.sent, events).items()
     }
-    assert found == naive(touched, latest, START + end * DAY)
+    walk = Naive(touched, latest, START + end * DAY)
+    assert found == naive(touched, latest, walk)
+    assert naive_handoffs(driven.sent) == walk.handoffs
+    told = {key: at for (_, kind, key), (at, *_) in folded(driven.sent).items() if kind == "handoff"}
+    assert told == {f"{one[0]}/{one[1]}": one[2] for one in walk.handoffs}
+    value = driven.rows.get(KEY_OF(TENANT, "account", ACCOUNT), b"letters")
+    letters = {(said[0][2], said[1]) for said in msgspec.msgpack.decode(value or b"\x90")}
+    assert letters == {
+        (said.event_id, reason)
+        for said, reason in walk.refused
+        if not live or reason != "no_handoff" or START + end * DAY > said.at + DAY
+    }
 
     again = Driven()  # in one piece: causes are the same too
+    again.failing = True
     again.feed(*latest.values())
     again.drain(START + end * DAY)
     assert folded(again.sent) == folded(driven.sent)
@@ -152,6 +238,7 @@ def test_what_two_accounts_told_that_become_one_is_what_one_account_tells(
     latest = {snapshot.identifier: snapshot for snapshot in history}
     going = {identifier for identifier, stays in zip(OWNERS, here, strict=True) if not stays}
     driven = Driven()
+    driven.failing = True
     for snapshot in latest.values():
         driven.feed(other(snapshot) if snapshot.identifier in going else snapshot)
     driven.drain(START + end * DAY)
@@ -170,6 +257,7 @@ def test_what_two_accounts_told_that_become_one_is_what_one_account_tells(
     driven.drain(START + end * DAY)
 
     alone = Driven()
+    alone.failing = True
     alone.feed(*latest.values())
     alone.drain(START + end * DAY)
     assert read(driven.sent) == folded(alone.sent)
@@ -225,19 +313,138 @@ def naive_touches(latest: dict[str, Snapshot]) -> list[tuple[Mini, str]]:
     return sorted(taken.values(), key=lambda pair: pair[0].at)
 
 
-def naive(touched: list[tuple[Mini, str]], latest: dict[str, Snapshot], clock: int) -> dict[Any, Any]:
+class Naive:
+    """Journeys and hand-offs, event by event, every number counted anew each time."""
+
+    def __init__(self, touched: list[tuple[Mini, str]], latest: dict[str, Snapshot], clock: int) -> None:
+        self.latest = latest
+        self.journeys: list[list[tuple[Mini, str]]] = []
+        self.ends: list[int | None] = []
+        self.handoffs: list[list[Any]] = []  # journey, attempt, at, state, outcome
+        self.refused: list[tuple[Outcome, str]] = []
+        self.current: list[Any] | None = None
+        self.newest: list[tuple[Mini, str]] = []  # touches since the last hand-off ended
+        refuses = [o for i, o in OWNERS.items() if i in latest and "consent.profiling" in latest[i].facts]
+        alive = [(t, c) for t, c in touched if t.actor == PERSON and t.type != "email_opened"]
+        self.weights = {
+            c: max(
+                [1.5] * (c == "jane" and self.titled(c))
+                + [1.3] * (c == "bram" and self.titled(c))
+                + [1.3 for t, o in touched if o == c not in refuses and t.actor == PERSON and t.type in BUYS]
+                + [1.0]
+            )
+            for c in ("jane", "bram", "")
+        }
+        domain = latest.get("domain:acme.nl")
+        said = [*domain.outcomes, *domain.commands] if domain else []
+        events = [(t.at, 0, t.source, t.event_id, (t, c)) for t, c in alive]
+        events += [(s.at, 1 + isinstance(s, Command), "", s.event_id, s) for s in said]
+        for at, order, _, _, event in sorted(events, key=lambda e: e[:4]):
+            self.pass_gap(at)
+            if order == 0:
+                self.touch(*event, refuses=event[1] in refuses)
+            elif order == 1:
+                self.hear(event)
+            elif self.lasts:
+                self.end(at)
+        self.pass_gap(clock)
+
+    @property
+    def lasts(self) -> bool:
+        return bool(self.ends) and self.ends[-1] is None
+
+    def titled(self, contact: str) -> bool:
+        return any("job_title" in s.history for i, s in self.latest.items() if OWNERS[i] == contact)
+
+    def pass_gap(self, at: int) -> None:
+        if self.lasts and at > self.journeys[-1][-1][0].at + 180 * DAY:
+            self.end(self.journeys[-1][-1][0].at + 180 * DAY)
+
+    def end(self, at: int) -> None:
+        self.ends[-1] = at
+        self.over("expired")
+
+    def over(self, state: str) -> None:
+        if self.current is not None:
+            self.current[3] = state
+            self.current = None
+            self.newest = []
+
+    def touch(self, touch: Mini, contact: str, *, refuses: bool) -> None:
+        if not self.lasts:
+            self.journeys.append([])
+            self.ends.append(None)
+        self.journeys[-1].append((touch, contact))
+        if refuses:
+            return
+        self.newest.append((touch, contact))
+        stages = naive_stages(self.journeys[-1])
+        compares = max(stages, key=NAMES.index) == "evaluation"
+        wanted = compares and self.points(touch.at) >= 40 and self.anybody(touch.at)
+        if self.current is None and (touch.type == "quote_requested" or wanted):
+            number = len(self.journeys)
+            attempt = 1 + sum(one[0] == number for one in self.handoffs)
+            self.current = [number, attempt, rfc3339(touch.at), "open", ""]
+            self.handoffs.append(self.current)
+
+    def hear(self, said: Outcome) -> None:
+        account, _, name = said.handoff.partition(".")
+        named = [h for h in self.handoffs if account == ACCOUNT and f"{h[0]}.{h[1]}" == name]
+        one = named[0] if named else self.current
+        if one is None:
+            self.refused.append((said, "no_handoff"))
+        elif said.outcome not in FURTHER[one[3]] and said.outcome != one[3]:
+            self.refused.append((said, "impossible_outcome"))
+        else:
+            one[4] = said.outcome
+            standing, one[3] = one is self.current, said.outcome
+            if standing and said.outcome in ("rejected", "won", "lost", "recycled"):
+                self.over(said.outcome)
+                if said.outcome == "lost":
+                    self.end(said.at)
+
+    def points(self, at: int) -> float:
+        days: dict[tuple[int, str], float] = {}
+        for seen, contact in self.newest:
+            key = (seen.at // DAY, contact)
+            days[key] = min(40, days.get(key, 0) + default().score.points.get(seen.type, 0))
+        return round(
+            sum(p * self.weights[c] * 0.5 ** ((at // DAY - d) / 14) for (d, c), p in days.items()), 2
+        )
+
+    def anybody(self, at: int) -> bool:
+        for contact in ("jane", "bram"):
+            mail = self.latest.get(f"email:{contact}@acme.nl")
+            words = [given for when, given in mail.words.get("email", ()) if when <= at] if mail else []
+            untils = [
+                p.until
+                for i, s in self.latest.items()
+                if i[0] != "a"
+                for p in s.parts
+                if p.contact == contact
+            ]
+            here = None in untils or at < max(untils, default=0)
+            if words and words[-1] and here:
+                return True
+        return False
+
+
+def naive_handoffs(sent: list[Output]) -> list[list[Any]]:
+    rows = [p["handoffs"] for p in profiles(sent)][-1:]
+    return [
+        [row["journey"], row["attempt"], row["at"], row["status"], row["outcome"]]
+        for row in (rows[0] if rows else [])
+        if row["status"] != "withdrawn"
+    ]
+
+
+def naive(touched: list[tuple[Mini, str]], latest: dict[str, Snapshot], walk: Naive) -> dict[Any, Any]:
     held: dict[Any, Any] = {}
-    alive = [(t, c) for t, c in touched if t.actor == PERSON and t.type != "email_opened"]
-    journeys: list[list[tuple[Mini, str]]] = []
-    for pair in alive:
-        if not journeys or pair[0].at - journeys[-1][-1][0].at > 180 * DAY:
-            journeys.append([])
-        journeys[-1].append(pair)
-    for number, journey in enumerate(journeys, 1):
-        first, last = journey[0][0].at, journey[-1][0].at
+    for number, (journey, end) in enumerate(zip(walk.journeys, walk.ends, strict=True), 1):
+        first = journey[0][0].at
         held["journey", f"{number}"] = (rfc3339(first), None)
-        if clock > last + 180 * DAY or number < len(journeys):
-            held["journey_end", f"{number}"] = (rfc3339(last + 180 * DAY), None)
+        if end is not None:
+            held["journey_end", f"{number}"] = (rfc3339(end), None)
         complete = naive_stages(journey)
         for stage, at in complete.items():
             further = [complete[s] for s in NAMES[NAMES.index(stage) + 1 :] if s in complete]
