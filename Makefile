@@ -27,6 +27,7 @@ test: setup        ## all tests but the long ones
 test-long: setup   ## the long kill, simulation and property runs
 	$(RUN)/pytest -m long
 	$(RUN)/python -m tests.simulation.run --seeds 20000
+	$(RUN)/python -m tests.simulation.run --harsh --seeds 5000
 
 check: setup lint types imports test examples   ## what CI runs
 

@@ -35,6 +35,22 @@ BAD = (
 
 
 @dataclass(frozen=True)
+class Kind:
+    """How much there is of what makes it hard."""
+
+    people: tuple[int, int]  # per tenant: least, most
+    shared: tuple[int, float]  # how many devices may be two people's, and how likely each is
+    anonymous: int  # weight of touches of a device alone
+    log_ins: int  # weight of those with an address
+    requests: tuple[int, ...]  # how many people want to be forgotten, one of these
+
+
+NORMAL = Kind((3, 6), (1, 0.6), 6, 4, (0, 0, 1, 1, 2))
+# Few people who share devices, most of them to be forgotten: what is erased is told of others all the time.
+HARSH = Kind((2, 3), (2, 1.0), 14, 12, (1, 1, 2))
+
+
+@dataclass(frozen=True)
 class Line:
     """A line of input; `event` is None where it must be refused."""
 
@@ -70,16 +86,19 @@ class Person:
 class Market:
     """One tenant's people and firms, and the lines about them."""
 
-    def __init__(self, rng: random.Random, tenant: str, times: Iterator[int]) -> None:
+    def __init__(self, rng: random.Random, tenant: str, times: Iterator[int], kind: Kind) -> None:
         self.rng = rng
         self.tenant = tenant
+        self.kind = kind
         self.times = times
         self.count = 0
         self.firms = rng.randint(2, 3)
-        self.people = [self._person(n) for n in range(rng.randint(3, 6))]
-        if len(self.people) > 1 and rng.random() < 0.6:  # a shared device
-            one, other = rng.sample(self.people, 2)
-            other.cookies.append(one.cookies[0])
+        self.people = [self._person(n) for n in range(rng.randint(*kind.people))]
+        devices, likely = kind.shared
+        for _ in range(devices):
+            if likely == 1 or rng.random() < likely:
+                one, other = rng.sample(self.people, 2)
+                other.cookies.append(one.cookies[0])
         self.pairs = [self._pair() for _ in range(3)]  # of which people speak
 
     def _person(self, n: int) -> Person:
@@ -104,8 +123,8 @@ class Market:
         other = rng.choice(self.people)
         address = rng.choice((person.email, person.client))
         makers: tuple[tuple[int, Callable[[], Event]], ...] = (
-            (6, lambda: self._touch({"anonymous_id": cookie})),
-            (4, lambda: self._touch({"anonymous_id": cookie, "email": person.email})),
+            (self.kind.anonymous, lambda: self._touch({"anonymous_id": cookie})),
+            (self.kind.log_ins, lambda: self._touch({"anonymous_id": cookie, "email": person.email})),
             (2, lambda: self._touch({"user_id": person.user_id, "anonymous_id": cookie})),
             (2, lambda: self._touch({"user_id": person.user_id, "email": person.email})),
             (2, lambda: self._touch({"user_id": person.user_id, "email": address})),
@@ -305,20 +324,20 @@ def _times(rng: random.Random, *, recent: bool) -> Iterator[int]:
             yield at
 
 
-def lines(rng: random.Random, *, recent: bool, anonymous: bool) -> list[list[Line]]:
+def lines(rng: random.Random, *, recent: bool, anonymous: bool, kind: Kind = NORMAL) -> list[list[Line]]:
     """10 to 40 lines, in no order: late ones, duplicates, other content under one id, bad ones.
 
     In one or two portions: where people are erased who are in conflict with others, all that was said up to
     then comes before the request (docs/simulation.md says why).
     """
     times = _times(rng, recent=recent)
-    markets = [Market(rng, tenant, times) for tenant in ("tenant-1", "tenant-2")[: rng.randint(1, 2)]]
+    markets = [Market(rng, tenant, times, kind) for tenant in ("tenant-1", "tenant-2")[: rng.randint(1, 2)]]
     made: list[Line] = []
     for _ in range(rng.randint(10, 40)):
         for line in rng.choice(markets).events():
             made.append(line)
             made += _again(rng, line, times)
-    requests = [rng.choice(markets).request() for _ in range(rng.choice((0, 0, 1, 1, 2)))]
+    requests = [rng.choice(markets).request() for _ in range(rng.choice(kind.requests))]
     rng.shuffle(made)
     at_once: list[Line] = []
     later: list[Line] = []

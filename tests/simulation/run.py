@@ -50,6 +50,13 @@ def _options() -> Namespace:
     parser.add_argument("--seed", type=int, help="only this one, with all its problems")
     parser.add_argument("--trace", action="store_true", help="with --seed: every effect")
     parser.add_argument("--topology", choices=SIMULATIONS, default="product", help="what is simulated")
+    parser.add_argument(
+        "--harsh",
+        action="store_const",
+        const="harsh",
+        dest="topology",
+        help="the product, with harsher input",
+    )
     parser.add_argument("--broken", choices=BROKEN, help="a build that is broken on purpose")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     return parser.parse_args()

@@ -7,6 +7,7 @@ import msgspec
 
 from schemas import keys, topics
 from schemas.events import AccountProfile, JourneyEvent
+from schemas.handoff import LeadHandoff
 from schemas.identity import MapRow
 from schemas.internal import Evidence, Snapshot
 from schemas.privacy import PrivacyResult
@@ -26,6 +27,7 @@ NUMBERED = ("journey", "journey_end", "stage", "moment")  # their natural key be
 
 _snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 _event = msgspec.json.Decoder(JourneyEvent).decode
+_handoff = msgspec.json.Decoder(LeadHandoff).decode
 _profile = msgspec.json.Decoder(AccountProfile).decode
 _map = msgspec.json.Decoder(MapRow).decode
 _evidence = msgspec.msgpack.Decoder(Evidence).decode
@@ -247,5 +249,10 @@ def places(run: Run) -> Iterator[tuple[str, bytes]]:
         ("identity-evidence", encode(list(map(str, (*key, *one))))) for key, one in evidence(run).items()
     )
     yield from (("account-profiles", encode(profile)) for profile in folded_profiles(run))
-    yield from (("journey-events", encode(event)) for event in folded_events(run))
+    all_events = [_event(value) for value in read(run, topics.EVENTS.name)]
+    folded = fold(((e.tenant, e.subject, e.kind, e.natural_key), e.version, e) for e in all_events)
+    yield from (("journey-events", encode(event)) for event in folded.values())
+    handoffs = [_handoff(value) for value in read(run, topics.HANDOFFS.name)]
+    last = fold(((h.tenant, h.handoff_id), h.version, h) for h in handoffs)
+    yield from (("lead-handoffs", encode(handoff)) for handoff in last.values())
     yield from (("privacy-results", value) for value in read(run, topics.RESULTS.name))

@@ -3,13 +3,14 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from traceback import format_exc
 from typing import Any
 
 from streams.core import Step
 from tests.simulation import chain, checks, people, seen, topology
 from tests.simulation.compare import differences
-from tests.simulation.people import DAY_MS, Line
+from tests.simulation.people import DAY_MS, HARSH, NORMAL, Kind, Line
 from tests.simulation.world import CALM, NOW_MS, RIGHT, Build, Chaos, World
 
 
@@ -38,11 +39,13 @@ def simulate_chain(seed: int, build: Build = RIGHT, *, trace: list[str] | None =
     return run.outcome(lambda: chain.problems(run.world, lines))
 
 
-def simulate_topology(seed: int, build: Build = RIGHT, *, trace: list[str] | None = None) -> Outcome:
+def simulate_topology(
+    seed: int, build: Build = RIGHT, *, kind: Kind = NORMAL, trace: list[str] | None = None
+) -> Outcome:
     """The steps of the product, against an undisturbed run and the naive oracle."""
     rng = random.Random(seed)
     live, anonymous = rng.random() < 0.4, rng.random() < 0.15
-    parts = people.lines(rng, recent=live, anonymous=anonymous)
+    parts = people.lines(rng, recent=live, anonymous=anonymous, kind=kind)
     lines = [line for part in parts for line in part]
     last = max(line.at for line in lines)
     end = last + rng.choice((0, 10, 100, 200)) * DAY_MS
@@ -161,7 +164,11 @@ class _Run:
         return Outcome(self.seed, problems(), world.crashes, world.moves, self.restarts, world.trace or [])
 
 
-SIMULATIONS: dict[str, Simulation] = {"product": simulate_topology, "chain": simulate_chain}
+SIMULATIONS: dict[str, Simulation] = {
+    "product": simulate_topology,
+    "harsh": partial(simulate_topology, kind=HARSH),
+    "chain": simulate_chain,
+}
 
 
 def attempted(topology: str, seed: int, build: Build = RIGHT, *, trace: bool = False) -> Outcome:

@@ -8,7 +8,7 @@ import pytest
 from tests.simulation.simulate import attempted
 from tests.simulation.world import BROKEN, Build
 
-BLOCK = 50  # seeds per test: 500 in all
+BLOCK = 50  # seeds per test: 500 in all, and 100 of the harsh input
 ENOUGH = 600  # seeds within which every broken build is caught
 
 
@@ -18,6 +18,16 @@ def test_the_end_is_what_the_naive_oracle_says(first: int) -> None:
         seed: o.problems for seed in range(first, first + BLOCK) if (o := attempted("product", seed)).problems
     }
     assert not failed, f"replay with: python -m tests.simulation.run --trace --seed {min(failed)}\n{failed}"
+
+
+@pytest.mark.parametrize("first", [0, 250])
+def test_the_same_of_few_people_who_share_devices_and_are_forgotten(first: int) -> None:
+    failed = {
+        seed: o.problems for seed in range(first, first + BLOCK) if (o := attempted("harsh", seed)).problems
+    }
+    assert not failed, (
+        f"replay with: python -m tests.simulation.run --harsh --trace --seed {min(failed)}\n{failed}"
+    )
 
 
 def test_the_harness_itself_on_a_small_chain() -> None:
