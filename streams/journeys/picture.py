@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from streams.definition import Definition, default
 from streams.definition.model import ActionRule, Clause
+from streams.journeys.handoffs import OVER, TABLE
 from streams.journeys.silence import TRANSITIONS
 
 _V = TypeVar("_V", float, str)
@@ -101,6 +102,19 @@ def handoffs(rules: Definition) -> str:
     return "\n".join(_table(("hand-off", "value"), rows))
 
 
+def outcomes(_rules: Definition) -> str:
+    """How a hand-off becomes what; the definition has no say in it."""
+    chart = ["```mermaid", "stateDiagram-v2", "    [*] --> open: handoff_made"]
+    chart += [
+        f"    {state} --> {after}"
+        for state, further in TABLE.items()
+        for after in further.values()
+        if after != state
+    ]
+    chart += [f"    {state} --> expired: the journey closes" for state in TABLE if state not in OVER]
+    return "\n".join([*chart, "```"])
+
+
 def silence(rules: Definition) -> str:
     """How a status becomes another one, and the levels of silence."""
     chart = ["```mermaid", "stateDiagram-v2", "    [*] --> unknown"]
@@ -172,7 +186,7 @@ def _conditions(action: ActionRule) -> Iterable[str]:
 
 _PARTS: dict[str, Callable[[Definition], str]] = {
     part.__name__: part
-    for part in (stages, moments, settings, roles, points, handoffs, silence, facts, actions)
+    for part in (stages, moments, settings, roles, points, handoffs, outcomes, silence, facts, actions)
 }
 
 

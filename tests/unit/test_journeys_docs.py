@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "journeys.md"
 def test_the_page_is_what_the_definition_generates():
     page = PAGE.read_text()
     assert page == picture.filled(page), "run: python -m streams.journeys.picture docs/journeys.md"
-    assert page.count("generated -->") == 9
+    assert page.count("generated -->") == 10
     names = [rule.name for rule in (*default().stages, *default().moments, *default().actions)]
     for name in (*names, *default().score.points, *(fact.attribute for fact in default().facts)):
         assert f"`{name}`" in page
