@@ -334,3 +334,15 @@ def test_what_a_merge_brought_is_withdrawn_at_a_split():
     answer(given, given.feed(left, there))
     told = {(h["subject"], h["type"], h["status"]) for h in handoffs(given.drain(START + 2 * DAY))}
     assert told == {(ACCOUNT, "handoff_withdrawn", "withdrawn"), ("aother", "handoff_updated", "open")}
+
+
+def test_a_change_is_told_once_also_when_an_account_had_to_wait_for_it():
+    given = Driven(live=True)
+    given.feed(willing("jane", *TWICE), firm())
+    given.feed(now=START + 9_000)
+    given.feed(brams(touch(START)), now=START + 10_000)  # joined: it waits until that is over
+    first = Redefined(given)
+    assert [e["type"] for e in everything(first.feed(now=START + 10_001))] == ["definitions_changed"]
+    second = Redefined(first)
+    assert everything(second.feed(now=START + 10_002)) == []
+    assert profiles(second.feed(now=START + 20_000))[-1]["definition_version"] == OTHER_RULES.version
