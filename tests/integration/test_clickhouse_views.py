@@ -32,10 +32,14 @@ VIEWS = {
     "v_accounts",
     "v_aliases",
     "v_assertions",
+    "v_attribution",
+    "v_channel_use",
     "v_contacts",
     "v_crossings",
     "v_data_quality",
     "v_dead_letters",
+    "v_dropoff",
+    "v_funnel",
     "v_handoff_messages",
     "v_handoffs",
     "v_identity_conflicts",
@@ -43,14 +47,21 @@ VIEWS = {
     "v_journey_events",
     "v_journeys",
     "v_lead_outcomes",
+    "v_lead_results",
     "v_members",
     "v_merge_candidates",
+    "v_message_response",
+    "v_moments",
     "v_orders",
+    "v_paths",
     "v_privacy_requests",
+    "v_products",
     "v_profile_facts",
     "v_score_parts",
     "v_stage_transitions",
+    "v_steps",
     "v_touchpoints",
+    "v_trade",
 }
 
 
@@ -67,7 +78,8 @@ def test_every_view_and_column_is_explained(at: Warehouse) -> None:
     columns = at.ask(
         "SELECT table, groupArray(name) AS names, countIf(comment = '') AS silent FROM "
         "(SELECT * FROM system.columns WHERE database = 'journeys' AND NOT default_kind = 'MATERIALIZED' "
-        "AND table NOT IN ('stitched', 'schema_versions', 'resolved', 'told_facts') "
+        "AND table NOT IN ('stitched', 'schema_versions', 'resolved', 'told_facts', "
+        "'journey_results', 'journey_touches', 'split_journeys') "
         "ORDER BY table, position) GROUP BY table"
     )
     assert [c["table"] for c in columns if c["silent"]] == []
@@ -332,9 +344,12 @@ def test_the_journal_tells_every_event_once(at: Warehouse) -> None:
     assert folded == [last | {"last": "stage-1/purchase-2", "gone": True}]
 
 
-def journey(n: int) -> JourneyRow:
+def journey(n: int, closed_by: str = "") -> JourneyRow:
     stages = [StageEntered("awareness", f"2025-01-0{m + 1}T00:00:00Z", ["e"], False) for m in range(n)]
-    return JourneyRow(1, "2025-01-01T00:00:00Z", None, "", stages)
+    day = "2025-01-01T00:00:00Z"
+    return JourneyRow(
+        1, day, "2025-09-01T00:00:00Z" if closed_by else None, closed_by, stages, {"first": day}
+    )
 
 
 def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
@@ -357,6 +372,8 @@ def test_order_repetition_and_cuts_change_nothing(at: Warehouse) -> None:
             *(by.ordered(f"k{n % 7}", "set_owner", days[n % 28], owner=f"o{n}") for n in range(14)),
             *(by.link(people[n % 5], "user_id:7", "refused", seq=n) for n in range(12)),
             *(by.handed(n % 3) for n in range(6)),
+            *(by.profile(n, subject="a0", journeys=[journey(3, "gap")]) for n in range(3)),
+            *(by.touch(f"m{n % 3}", people[n % 5], days[n], type="email_sent", actor=US) for n in range(6)),
             *(by.answer(f"r{n % 3}", [f"c{n}"], seq=n) for n in range(9)),
         ]
 
