@@ -222,6 +222,7 @@ class Erasures:
             for stale in self._table.stale.values():
                 stale.discard(name)
             row.identifier, row.spans = erased_name(key), NOBODY
+            kept.periods = []  # whose device it was is erased with it
         self._table.changed.add(row.identifier)
         self._table.published.add(row.identifier)
 

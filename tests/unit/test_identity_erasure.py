@@ -388,6 +388,12 @@ def test_of_a_device_only_its_own_touches_are_erased() -> None:
     assert found.row(COOKIE).erased == [Period(None, rfc3339(day(10) + 1))]
 
 
+def test_whose_a_device_was_is_erased_with_it_whichever_request_comes_first() -> None:
+    said = [owns(COOKIE, JANE, 3), erase(JANE, at=10), erase(COOKIE, at=5, event_id="r2")]
+    for order in permutations(said):
+        assert Map(*order).row(COOKIE).erased == [Period(None, rfc3339(day(5) + 1))]
+
+
 def test_a_device_that_refused_profiling_is_erased_as_any_other() -> None:
     refused = Profiling("t", COOKIE, False, day(2))
     for order in permutations((owns(COOKIE, JANE, 3), refused, erase(JANE, at=10))):
