@@ -129,9 +129,7 @@ def _came_from(row: Fragment, spans: list[SpanRow], index: int) -> str:
 
 
 def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:
-    dense, anew = row.level > 0, 0
-    if row.mapped is not None and row.mapped.erased:
-        anew = max((until or 0 for since, until in row.mapped.erased if since is None), default=0)
+    dense = row.level > 0
     return Snapshot(
         row.tenant,
         account,
@@ -142,7 +140,7 @@ def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:
         parts,
         row.facts,
         erased=row.erased,
-        anew=anew,
+        anew=_anew(row),
         history=row.history,
         words=keeping.words(row.words) if row.words else {},
         mailboxes=row.mailboxes,
@@ -152,5 +150,22 @@ def _snapshot(row: Fragment, account: str, parts: list[Part]) -> Snapshot:
 def withdrawn(row: Fragment, left: Left) -> Snapshot:
     """Nothing of this fragment belongs to an account any more; without a version."""
     return Snapshot(
-        row.tenant, left.account, row.identifier, b"", True, False, [], {}, left.successors, {}, row.erased
+        tenant=row.tenant,
+        account=left.account,
+        identifier=row.identifier,
+        version=b"",
+        withdrawn=True,
+        dense=False,
+        parts=[],
+        facts={},
+        successors=left.successors,
+        erased=row.erased,
+        anew=_anew(row),
     )
+
+
+def _anew(row: Fragment) -> int:
+    """Up to when all is erased, ms; 0: nothing is."""
+    if row.mapped is None:
+        return 0
+    return max((until or 0 for since, until in row.mapped.erased if since is None), default=0)

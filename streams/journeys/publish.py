@@ -129,7 +129,10 @@ class Press:
         content = profiles.content(ledger, account, given, ahead)
         head, sent = self._profiled(head, content, version, now)
         known = _letters(members[LETTERS]) if LETTERS in members else []
-        letters, due = self._refused(account.desk.refused, known, clock)
+        # What was said of a time of which something is erased may have been about that.
+        erased = max((s.anew for s in snapshots), default=0)
+        refused = [one for one in account.desk.refused if one.outcome.at >= erased]
+        letters, due = self._refused(refused, known, clock)
         dues = (due, facts.next_expiry(ahead.facts), *_dues(account, given))
         due = min((at for at in dues if at is not None and at >= clock), default=None)
         head = msgspec.structs.replace(head, due=due, late=False, definition=self._definition.version)

@@ -80,6 +80,18 @@ def test_in_a_run_an_outcome_that_finds_no_handoff_is_refused_at_the_drain_and_o
     assert [(o.value, o.headers) for o in owed] == [(dead.value, dead.headers)]
 
 
+def test_an_outcome_of_a_handoff_that_is_erased_is_not_refused():
+    given = Letters()
+    given.feed(willing("jane", DEMO), firm(outcome("won", START + 1)))
+    given.drain()
+    erased = gone("email:jane@acme.nl", 2)
+    erased.anew = START + DAY
+    given.feed(erased)
+    assert letters(given.drain()) == []
+    given.feed(firm(outcome("won", START + 1), outcome("won", START + DAY, event_id="later"), seq=2))
+    assert [event_id for _, event_id, _ in letters(given.drain())] == ["later"]
+
+
 @pytest.mark.parametrize(("past", "refused"), [(0, False), (1, True)])
 def test_live_it_waits_for_a_day_of_the_clock(past, refused):
     given = Letters(live=True)
