@@ -278,10 +278,12 @@ def _missing(shown: Dossier) -> Iterator[Text]:
 def _next(shown: Dossier) -> Iterator[Text]:
     action, question = shown.next_best_action, shown.next_question
     if action.message:
-        whom = f" ({', '.join(filter(None, (action.name, action.channel, action.when)))})"
-        yield Text(
-            f"{action.message}{whom if whom != ' ()' else ''}" + (f": {action.why}" if action.why else "")
-        )
+        until = f"until {action.when}" if action.when else ""
+        by = f"by {action.channel}" if action.channel else ""
+        whom = ", ".join(filter(None, (action.name, by, until)))
+        yield Text(f"{whom}: {action.message}" if whom else action.message, "bold")
+        if action.why:
+            yield Text(f"  {action.why}")
     if question.text:
         yield Text(f"ask: {question.text}" + (f" ({question.why})" if question.why else ""))
 

@@ -111,7 +111,9 @@ def dossier(**changes: Any) -> Dossier:
         "interests": ["pumps"],
         "contact_points": [],
         "next_question": Question("employees", "How many people work there?", "it decides the segment"),
-        "next_best_action": Action(MARLEEN, "Marleen Bos", "phone", "call about pumps", "today", "she asked"),
+        "next_best_action": Action(
+            MARLEEN, "Marleen Bos", "phone", "call about pumps", "2025-02-21", "she asked"
+        ),
     }
     return msgspec.convert(msgspec.to_builtins(Dossier(**plain | changes)), Dossier)
 

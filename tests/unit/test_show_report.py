@@ -57,7 +57,8 @@ not be approached: refuses e-mail; no phone number known
     no decider is known, and the stage asks for one
 
   next
-    call about pumps (Marleen Bos, phone, today): she asked
+    Marleen Bos, by phone, until 2025-02-21: call about pumps
+      she asked
     ask: How many people work there? (it decides the segment)
 
   journeys before
