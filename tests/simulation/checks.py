@@ -24,6 +24,7 @@ from schemas.internal import (
     Touch,
 )
 from schemas.times import rfc3339
+from streams.identity.contacts import contact_id
 from tests.simulation import oracle_journeys, people, topology
 from tests.simulation.clusters import Group
 from tests.simulation.compare import differences, fold
@@ -172,6 +173,22 @@ def _ids(run: Run) -> Iterator[str]:
 
 
 # ---- against the naive oracle
+
+
+def hearsay(run: Run, lines: Sequence[Line]) -> set[tuple[str, str]]:
+    """(tenant, name) of whom it follows from the order of requests whether they are known (`Tenant.hearsay`).
+
+    With what stands for them, and the account that each would be.
+    """
+    key_of = run.config.key_of
+    found = set()
+    for name, tenant in people.tenants(lines, anonymous=run.anonymous).items():
+        for identifier, until in tenant.until.items():
+            if identifier in tenant.contact and tenant.hearsay(identifier):
+                account = f"a{contact_id(key_of, name, identifier, until)[1:]}"
+                erased_as = keys.erased_name(keys.identifier_key(key_of, name, identifier))
+                found |= {(name, identifier), (name, erased_as), (name, account)}
+    return found
 
 
 def against_oracle(run: Run, lines: Sequence[Line], clock: int) -> list[str]:
