@@ -1,0 +1,101 @@
+"""All models obey the laws of `online_models.checks`, and River's own."""
+
+import random
+
+import pytest
+from models import FEATURES, market, profile, river_checks
+
+from online_models import checks
+from online_models.checks import Case, check
+from online_models.scaling import Scaler, fit
+from online_models.segmentation import Segmentation
+from online_models.segments import AccountSwap, Center
+
+SCALER = fit([told for _, told in market(90, 0)], FEATURES, version=3)
+CENTERS = (Center(4, (-1.0, 1.0, -1.0)), Center(9, (1.0, -1.0, 1.0)))
+
+
+def profiles(items: int, seed: int) -> list[tuple[str, dict[str, float]]]:
+    """Changing profiles of 120 accounts; every 150th item an epoch ends (no account)."""
+    rng = random.Random(seed)
+    told = []
+    for n in range(items):
+        account = rng.randrange(120)
+        told.append(("", {}) if n % 150 == 149 else (f"a{account:03d}", profile(account % 3, rng)))
+    return told
+
+
+def odd(item):
+    account, told = item
+    return [(account, {**told, "shoe size": 42.0, "orders": float("nan")}), (account, {})] if account else []
+
+
+def swapped(book: Segmentation, item):
+    account, told = item
+    return book.swap(account, told) if account else book.close_epoch()
+
+
+CASES = {
+    "scaler": Case(
+        make=lambda: Scaler(SCALER.columns, SCALER.version),
+        stream=profiles,
+        learn=lambda model, item: model.learn_one(item[1]),
+        predict=lambda model, item: model.transform_one(item[1]),
+        snapshot=Scaler.snapshot,
+        restore=Scaler.restore,
+        strange=odd,
+    ),
+    "account swap": Case(
+        make=lambda: AccountSwap(SCALER, CENTERS),
+        stream=profiles,
+        learn=lambda model, item: model.learn_one(item[1]),
+        predict=lambda model, item: model.predict_one(item[1]),
+        snapshot=AccountSwap.snapshot,
+        restore=AccountSwap.restore,
+        strange=odd,
+    ),
+    "segmentation": Case(
+        make=lambda: Segmentation(FEATURES),
+        stream=profiles,
+        learn=swapped,
+        predict=lambda model, item: model.predict(item[1]),
+        snapshot=Segmentation.snapshot,
+        restore=Segmentation.restore,
+        strange=odd,
+    ),
+}
+
+
+@pytest.mark.parametrize("law", checks.LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("name", CASES)
+def test_laws(name, law):
+    law(CASES[name], 1_000)
+
+
+RIVER = [
+    pytest.param(kind(**params), check, id=f"{kind.__name__}-{number}-{check.__name__}-{at}")
+    for kind in (Scaler, AccountSwap)
+    for number, params in enumerate(kind._unit_test_params())
+    for at, check in enumerate(river_checks(kind(**params)))
+]
+
+
+@pytest.mark.parametrize(("model", "law"), RIVER)
+def test_river(model, law):
+    law(model.clone())
+
+
+class Forgetful(AccountSwap):
+    """Learns while it predicts, as some of River's do."""
+
+    def predict_one(self, x, home=None):
+        self.learn_one(x)
+        return super().predict_one(x, home)
+
+
+def test_a_broken_model_is_found():
+    broken = CASES["account swap"]._replace(
+        make=lambda: Forgetful(SCALER, CENTERS), restore=AccountSwap.restore
+    )
+    with pytest.raises(AssertionError, match="a prediction changed the model"):
+        check(broken, 100)
