@@ -222,6 +222,23 @@ def test_everything_of_a_person_is_gone_from_tables_and_files(at: Warehouse) -> 
     assert left(at) == expected(at)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_a_member_who_lost_an_identifier_no_words_are_left(at: Warehouse, first: int) -> None:
+    both = msgspec.structs.replace(involved(member("cjane", "Jane Doe")), identifiers=[JANE, "user_id:7"])
+    steps = [[at.profile(1, [both], **group())], [erasing(at, JANE, 20)]]
+    at.feed(at.mapped(JANE, Span(None, "cjane", "a1")))
+    at.feed(*steps[first])
+    at.feed(*steps[1 - first])
+    columns = "name, identifiers, job_title, roles, evidence, engagement, reach, status, steps"
+    assert at.rows("v_members", columns) == [
+        (
+            *("", ["user_id:7"], "", ["decider", "user"], {"decider": "", "user": ""}),
+            *(0.0, "", "active", []),
+        )
+    ]
+    assert plain_text(at) == []
+
+
 def test_what_is_erased_does_not_come_back_whatever_the_order(at: Warehouse) -> None:
     at.feed(*erasure(at))
     at.feed(*life(at))
