@@ -898,12 +898,111 @@ TRADE = [
                 roles={"jane": {"initiator", "buyer"}},
                 facts={
                     ("", "employees"): "50",
+                    ("", "budget"): None,  # an intention of 115 days ago
                     ("", "industry"): "bouw",
                     ("jane", "job_title"): "inkoper",
                     ("jane", "language"): "nl",
                 },
             )
         ],
+    ),
+]
+
+MORE = [
+    JourneyStory(
+        "won, and a new request within the same journey is its second attempt",
+        [_demo(), outcome("o1", 5, "won", value=100), touch("t2", 20, "quote_requested", **JANE)],
+        [
+            Firm(
+                ACME,
+                [
+                    Trip(
+                        ASKED,
+                        [Handed(0, "jane", "won", "won", value=100), Handed(20, "jane", earlier=["won"])],
+                    )
+                ],
+            )
+        ],
+    ),
+    JourneyStory(
+        "lost, where nothing was handed over, ends no journey",
+        [touch("t1", 0, **JANE), outcome("o1", 2, "lost"), touch("t2", 3, **JANE)],
+        [Firm(ACME, [Trip({"awareness": 0})])],
+        letters=["no_handoff"],
+    ),
+    JourneyStory(
+        "an outcome for a firm that nobody knows",
+        [touch("t1", 0, **JANE), outcome("o1", 2, "accepted", domain="nobody-knows.nl")],
+        [Firm(ACME, [Trip({"awareness": 0})])],
+        letters=["no_handoff"],
+    ),
+    JourneyStory(
+        "what has expired cannot be accepted any more",
+        [_demo(), touch("t2", 200, **JANE)],
+        [
+            Firm(
+                ACME,
+                [Trip(ASKED, [Handed(0, "jane", "expired")], closed=("gap", 180)), Trip({"awareness": 200})],
+            )
+        ],
+        after=[outcome("o1", 199, "accepted", handoff_id=f"{{{ACME}}}.1.1")],
+        letters=["impossible_outcome"],
+    ),
+    JourneyStory(
+        "who buys before sales is needed is not handed over",
+        [*_group(YES), order("o1", 1.5, "A", 100, **BOB)],
+        [Firm(ACME, [Trip(GROUP | {"purchase": 1.5}, [])], trade={"orders": 1, "revenue": 100})],
+    ),
+    JourneyStory(
+        "two who are in consideration compare once both were active within thirty days",
+        [
+            touch("t1", 0, "catalogue_requested", **JANE),
+            touch("t2", 40, "catalogue_requested", **BOB),
+            touch("t3", 45, **JANE),
+        ],
+        [Firm(ACME, [Trip({"awareness": 0, "consideration": 0, "evaluation": 45})])],
+    ),
+    JourneyStory(
+        "downloads thirty days apart belong together, at an hour more they do not",
+        [
+            touch("t1", 0, "content_downloaded", **JANE),
+            touch("t2", 30, "content_downloaded", **JANE),
+            touch("t3", 0, "content_downloaded", email="kim@beta.nl"),
+            touch("t4", 30 + 1 / 24, "content_downloaded", email="kim@beta.nl"),
+        ],
+        [
+            Firm(ACME, [Trip({"awareness": 0, "consideration": 30})]),
+            Firm("domain:beta.nl", [Trip({"awareness": 0})]),
+        ],
+    ),
+    JourneyStory(
+        "two firms turn out to be one: one hand-off, the other one's request is news for it",
+        [
+            touch("t1", 0, "demo_requested", **JANE, account_id="A"),
+            touch("t2", 1, "demo_requested", email="kim@beta.nl", account_id="B"),
+            touch("t3", 2, **JANE, account_id="A"),
+            people("s1", 3, "alias", "account_id:A", "account_id:B"),
+        ],
+        [Firm("account_id:A", [Trip(ASKED, [Handed(0, "jane", shown={"jane", "kim"})])])],
+        pauses=[3],
+    ),
+    JourneyStory(
+        "sixty visits in one day are not more than forty points",
+        [touch(f"t{n:02}", n / 100, "product_viewed", **JANE, **YES) for n in range(60)]
+        + [touch("t99", 28, "meeting_held", "crm", **JANE)],
+        [Firm(ACME, [Trip({"awareness": 0, "evaluation": 28}, [])], reachable={"jane": True})],
+    ),
+    JourneyStory(
+        "quiet comes before silent",
+        [touch(f"t{n}", 7 * n, **JANE) for n in range(12)],
+        [
+            Firm(
+                ACME,
+                [Trip({"awareness": 0})],
+                silence=[Quiet("", "quiet", 77 + 20, 77 + 42), Quiet("", "silent", 77 + 28, 77 + 56)],
+            )
+        ],
+        clock=77 + 63,
     ),
 ]
 
@@ -931,5 +1030,7 @@ ERASED = [
 
 STORIES = {
     f"j{number}": story
-    for number, story in enumerate([*REQUESTS, *GROUPS, *OUTCOMES, *ROLES, *PATHS, *SILENCE, *TRADE, *ERASED])
+    for number, story in enumerate(
+        [*REQUESTS, *GROUPS, *OUTCOMES, *ROLES, *PATHS, *SILENCE, *TRADE, *MORE, *ERASED]
+    )
 }

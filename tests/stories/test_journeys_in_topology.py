@@ -10,6 +10,7 @@ import pytest
 from schemas import topics
 from schemas.events import AccountProfile, Member
 from schemas.handoff import LeadHandoff
+from schemas.times import rfc3339
 from streams.core import Output
 from tests.simulation.compare import fold
 from tests.simulation.seen import folded_profiles, places, read
@@ -116,6 +117,7 @@ def entry(profile: AccountProfile, messages: dict[str, LeadHandoff]) -> Entry:
                 fact.attribute,
             ): fact.value
             for fact in profile.facts
+            if fact.expires_at is None or fact.expires_at > rfc3339(END_MS)
         },
         "orders": profile.orders,
         "revenue": float(profile.revenue),

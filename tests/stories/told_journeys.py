@@ -98,7 +98,9 @@ class Firm:
     status: Mapping[str, str] = field(default_factory=dict)  # "": the account
     reachable: Mapping[str, bool] = field(default_factory=dict)
     trade: Entry = field(default_factory=dict)  # orders, revenue, aov, return_rate, unconverted, families
-    facts: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (who, attribute) -> value; some
+    facts: Mapping[tuple[str, str], str | None] = field(
+        default_factory=dict
+    )  # (who, attribute); None: unused
     also: Entry = field(default_factory=dict)  # owner, segments, contact_points, stage
 
 
