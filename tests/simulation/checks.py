@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from schemas import keys, topics
-from schemas.events import AccountProfile
 from schemas.internal import (
     Asserted,
+    Command,
     Employed,
     Link,
     Named,
+    Outcome,
     Owner,
     Owns,
     Profiling,
@@ -23,14 +24,13 @@ from schemas.internal import (
     Told,
     Touch,
 )
-from schemas.times import rfc3339
 from streams.identity.contacts import contact_id
-from tests.simulation import oracle_journeys, people, topology
+from tests.simulation import checks_sales, people, topology
 from tests.simulation.clusters import Group
 from tests.simulation.compare import differences, fold
 from tests.simulation.oracle import Tenant
 from tests.simulation.people import Line, erased, lost
-from tests.simulation.said import Said
+from tests.simulation.said import Decision, Said
 from tests.simulation.seen import (
     POISON,
     Event,
@@ -41,14 +41,13 @@ from tests.simulation.seen import (
     journey_events,
     maps,
     places,
-    profiles,
     read,
     snapshots,
 )
 from tests.simulation.world import World
 
 _HASHES = re.compile(rb"[0-9a-f]{15,}")
-_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted).decode
+_valid = msgspec.msgpack.Decoder(Touch | Owner | Told | Tick | Asserted | Outcome | Command).decode
 _statement = msgspec.msgpack.Decoder(
     Seen | Link | Owns | Named | Employed | Profiling | Asserted | Request
 ).decode
@@ -59,7 +58,13 @@ _statement = msgspec.msgpack.Decoder(
 
 def problems(run: World, lines: Sequence[Line]) -> list[str]:
     """What is wrong with a run, other than differing from another run."""
-    return [*_one_each(run, lines), *refused_again(run, lines), *forgotten(run, lines), *_ids(run)]
+    return [
+        *_one_each(run, lines),
+        *refused_again(run, lines),
+        *forgotten(run, lines),
+        *_ids(run),
+        *checks_sales.letters_of_outcomes(run),
+    ]
 
 
 def _one_each(run: World, lines: Sequence[Line]) -> list[str]:
@@ -70,7 +75,7 @@ def _one_each(run: World, lines: Sequence[Line]) -> list[str]:
         message = _valid(value)
         if isinstance(message, Touch):
             applied.add((message.tenant, message.event_id, message.occurred_at))
-        elif isinstance(message, Asserted):
+        elif isinstance(message, Asserted | Outcome | Command):
             applied.add((message.tenant, message.event_id, message.at))
     for value in read(run, topics.LINKS.name):
         statement = _statement(value)
@@ -81,7 +86,7 @@ def _one_each(run: World, lines: Sequence[Line]) -> list[str]:
     refused = set()
     for output in run.seen(topics.DEAD.name):
         headers = dict(output.headers)
-        if headers["reason"] == b"erased":
+        if headers["reason"] in (b"erased", b"no_handoff", b"impossible_outcome"):
             continue
         where = (headers["topic"].decode(), int(headers["partition"]), int(headers["offset"]))
         if output.value in good or (headers["reason"] == b"processing_error") != (output.value == POISON):
@@ -194,15 +199,16 @@ def hearsay(run: Run, lines: Sequence[Line]) -> set[tuple[str, str]]:
 def against_oracle(run: Run, lines: Sequence[Line], clock: int) -> list[str]:
     """What differs from the rules, computed naively."""
     tenants = people.tenants(lines, anonymous=run.anonymous)
+    said = people.decisions(lines)
     return [
         f"{name}: {problem}"
         for name, tenant in tenants.items()
         if not tenant.open
-        for problem in _tenant(run, name, tenant, clock)
+        for problem in _tenant(run, name, tenant, said.get(name, []), clock)
     ]
 
 
-def _tenant(run: Run, name: str, tenant: Tenant, clock: int) -> Iterator[str]:
+def _tenant(run: Run, name: str, tenant: Tenant, said: Sequence[Decision], clock: int) -> Iterator[str]:
     rows = {identifier: row for (t, identifier), row in maps(run).items() if t == name}
     ids: dict[Group, str] = {}  # naive contact or account -> our id
     for identifier, contact in tenant.contact.items():
@@ -235,8 +241,7 @@ def _tenant(run: Run, name: str, tenant: Tenant, clock: int) -> Iterator[str]:
     yield from differences("touch", _placed(run, name), wanted)
     yield from _former_ids(run, name, tenant, ids, accounts)
     yield from _answers(run, name, tenant)
-    if hasattr(AccountProfile, "journeys"):
-        yield from differences("journeys", _journeys(run, name), _expected(tenant, accounts, clock))
+    yield from checks_sales.against_oracle(run, name, tenant, said, (accounts, ids), clock)
 
 
 def _former_ids(
@@ -292,32 +297,6 @@ def _placed(run: Run, name: str) -> dict[tuple[str, str, str], tuple[str, str]]:
                     assert key not in found, f"{key} lies in two accounts"
                     found[key] = (part[0], account)
     return found
-
-
-def _journeys(run: Run, name: str) -> dict[Any, Any]:
-    """(account, number) -> times of a journey, as the profile shows them."""
-    return {
-        (account, journey["number"]): (
-            journey["opened_at"],
-            {stage["stage"]: stage["entered_at"] for stage in journey["stages"]},
-            journey["closed_at"],
-        )
-        for (tenant, account), profile in profiles(run).items()
-        if tenant == name
-        for journey in profile.get("journeys", ())
-    }
-
-
-def _expected(tenant: Tenant, accounts: Mapping[Group, str], clock: int) -> dict[Any, Any]:
-    return {
-        (accounts[account], number): (
-            rfc3339(journey.opened),
-            {stage: rfc3339(at) for stage, at in journey.stages.items()},
-            None if journey.closed is None else rfc3339(journey.closed),
-        )
-        for account, touches in tenant.touches().items()
-        for number, journey in enumerate(oracle_journeys.journeys(touches, clock), 1)
-    }
 
 
 # ---- against another run

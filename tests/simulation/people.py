@@ -12,8 +12,20 @@ from typing import Any
 from schemas import topics
 from schemas.keys import hasher
 from schemas.times import from_rfc3339, rfc3339
+from tests.simulation import sales
 from tests.simulation.oracle import Tenant
-from tests.simulation.said import ACCOUNT, STRONG, WEAK, Assertion, Request, Said, kind_of, said
+from tests.simulation.said import (
+    ACCOUNT,
+    STRONG,
+    WEAK,
+    Assertion,
+    Decision,
+    Request,
+    Said,
+    domain_of,
+    kind_of,
+    said,
+)
 
 DAY_MS = 86_400_000
 BEGIN_MS = 1_700_000_000_000  # 2023-11-14, long before the wall clock of the runs
@@ -23,6 +35,10 @@ Event = dict[str, Any]
 SUBJECTS = ("pumps", "valves", "prices", "planning")
 VISITS = ("page_viewed", "page_viewed", "content_downloaded", "howto_viewed", "price_viewed", "app_used")
 STARTS = ("catalogue_requested", "quote_requested", "demo_requested", "account_registered", "order_placed")
+# What people do who want to buy together.
+EAGER = ("meeting_held", "meeting_held", "sample_requested", "account_registered", *STARTS, "call_requested")
+REQUESTS = ("demo_requested", "quote_requested", "call_requested")
+TITLES = ("inkoper", "directeur", "monteur", "IT-manager", "secretary", "office manager", "procurement lead")
 BAD = (
     b"{not json",
     b"[]",
@@ -58,7 +74,7 @@ class Line:
     event: Event | None
     at: int = 0  # ms
     topic: str = topics.TOUCHPOINTS.name
-    said: Said | Assertion | Request | None = None
+    said: Said | Assertion | Request | Decision | None = None
 
 
 @dataclass
@@ -93,6 +109,7 @@ class Market:
         self.times = times
         self.count = 0
         self.firms = rng.randint(2, 3)
+        self.eager = rng.random() < 0.4  # most of them are of one firm that wants to buy
         self.people = [self._person(n) for n in range(rng.randint(*kind.people))]
         devices, likely = kind.shared
         for _ in range(devices):
@@ -100,9 +117,10 @@ class Market:
                 one, other = rng.sample(self.people, 2)
                 other.cookies.append(one.cookies[0])
         self.pairs = [self._pair() for _ in range(3)]  # of which people speak
+        self.asked: list[tuple[int, str]] = []  # when somebody asked for a conversation, of which firm
 
     def _person(self, n: int) -> Person:
-        firm = self.rng.randrange(self.firms)
+        firm = 0 if self.eager and self.rng.random() < 0.8 else self.rng.randrange(self.firms)
         host = f"firm{firm}.nl" if self.rng.random() < 0.8 else "gmail.com"
         return Person(
             firm,
@@ -150,14 +168,25 @@ class Market:
             return [self._assertion()]
         if luck < 0.17:
             return [_line(event) for event in self._moved()]
+        if luck < 0.30:
+            return [self._decision(person, outcome=luck < 0.25)]
         make = rng.choices([make for _, make in makers], [weight for weight, _ in makers])[0]
-        return [_line(make())]
+        line = _line(make())
+        if line.event is not None and line.event["type"] in REQUESTS:
+            self.asked.append((line.at, domain_of(person.email) or f"account_id:A{person.firm}"))
+        return [line]
+
+    def _type(self) -> str:
+        rng = self.rng
+        if self.eager and rng.random() < 0.5:
+            return rng.choice(EAGER)
+        return rng.choice(STARTS) if rng.random() < 0.2 else rng.choice(VISITS)
 
     def _touch(self, identifiers: Event, account: Event | None = None, **more: str) -> Event:
         rng = self.rng
         event = {
             "event_id": f"e{self.count:04}",
-            "type": rng.choice(STARTS) if rng.random() < 0.2 else rng.choice(VISITS),
+            "type": self._type(),
             "occurred_at": rfc3339(next(self.times)),
             "source": "web",
             "tenant": self.tenant,
@@ -165,11 +194,15 @@ class Market:
             **more,
         }
         if rng.random() < 0.7:
-            event["content"] = {"topic": rng.choice(SUBJECTS)}
+            event["content"] = {"topic": rng.choice(SUBJECTS[: 2 if self.eager else None])}
         if account is not None:
             event["account"] = account
         if identifiers and rng.random() < 0.1:
             event["contact"] = {"name": f"name of {self.count:04}"}
+        if identifiers and rng.random() < 0.15:
+            event.setdefault("contact", {})["job_title"] = rng.choice(TITLES)
+        if identifiers and rng.random() < (0.4 if self.eager else 0.1):
+            event["consent"] = {purpose: rng.random() < 0.8 for purpose in ("email", "phone")}
         self.count += 1
         return event
 
@@ -188,6 +221,8 @@ class Market:
         event = self._touch(identifiers, account=keys, source="crm", type="profile_updated")
         event["account"]["name"] = f"Firm {firm}"
         event["organisation"] = {"industry": self.rng.choice(("trade", "build"))}
+        if self.rng.random() < 0.3:
+            event.setdefault("contact", {})["role"] = self.rng.choice(sales.ROLES)
         return event
 
     def _link(self, person: Person, other: Person) -> Event:
@@ -206,8 +241,12 @@ class Market:
         keys = {"account_id": f"A{firm}", "customer_number": f"9{firm}"}
         if self.rng.random() < 0.5:
             del keys[self.rng.choice(list(keys))]
-        event = self._touch({}, account=keys, source="erp", type="order_placed")
+        what = self.rng.choice(("order_placed", "order_placed", "order_returned", "order_cancelled"))
+        event = self._touch({}, account=keys, source="erp", type=what)
         event["commerce"] = {"order_id": f"o{self.rng.randint(0, 5)}"}
+        if self.rng.random() < 0.7:
+            currency = self.rng.choice(("EUR", "EUR", "USD"))
+            event["commerce"] |= {"value": self.rng.randint(1, 900), "currency": currency}
         del event["identifiers"]
         return event
 
@@ -234,6 +273,21 @@ class Market:
         event = self._touch(identifiers, type="consent_given" if given else "consent_withdrawn")
         event["consent"] = {purpose: given for purpose in ("email", "profiling") if self.rng.random() < 0.8}
         return event
+
+    def _decision(self, person: Person, *, outcome: bool) -> Line:
+        """Sales says what became of a lead, or decides something about an account."""
+        rng = self.rng
+        at, key = next(self.times), sales.key_of_account(rng, self.firms)
+        if self.asked and rng.random() < 0.75:  # soon after somebody asked for a conversation
+            asked, key = rng.choice(self.asked)
+            at = asked + rng.randrange(rng.choice((5, 30)) * DAY_MS)
+        about = (rng, self.count, self.tenant, at, key)
+        if outcome:
+            value, event, decision = sales.outcome(*about, self._issued(key)["journeys_account_id"])
+        else:
+            value, event, decision = sales.command(*about, person.strong)
+        self.count += 1
+        return Line(value, event, decision.at, sales.topic_of(decision.what), decision)
 
     # ---- what people say of identity
 
@@ -393,6 +447,15 @@ def tenants(lines: Sequence[Line], *, anonymous: bool = False) -> dict[str, Tena
         )
         for name, all_said in found.items()
     }
+
+
+def decisions(lines: Sequence[Line]) -> dict[str, list[Decision]]:
+    """What sales said to each tenant."""
+    found: dict[str, set[Decision]] = {}
+    for line in lines:
+        if line.event is not None and isinstance(line.said, Decision):
+            found.setdefault(line.event["tenant"], set()).add(line.said)
+    return {tenant: sorted(said) for tenant, said in found.items()}
 
 
 def clear(lines: Sequence[Line], last: Collection[Line] = (), *, anonymous: bool) -> bool:

@@ -62,6 +62,19 @@ class Request(NamedTuple):
     identifiers: tuple[str, ...]
 
 
+class Decision(NamedTuple):
+    """What sales says became of a hand-off, or what somebody decides about an account.
+
+    `handoff` is an id that it names, empty: none. The account is that of `key`.
+    """
+
+    at: int
+    id: str
+    what: str  # an outcome, or a command
+    key: str
+    handoff: str
+
+
 def said(at: int, event: Event) -> Said:
     """An event of `people` in short."""
     given, firm = event.get("identifiers", {}), event.get("account", {})

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from schemas import keys, topics
-from schemas.events import AccountProfile, JourneyEvent
+from schemas.events import AccountProfile, AccountRef, JourneyEvent
 from schemas.handoff import LeadHandoff
 from schemas.identity import MapRow
 from schemas.internal import Evidence, Snapshot
 from schemas.privacy import PrivacyResult
 from streams.core import Output, StepConfig
-from streams.definition.model import ROLES
 from streams.fragments import row as fragment_row
 from streams.fragments.step import Fragments
 from streams.identity.step import Identity
@@ -22,8 +21,10 @@ from tests.simulation.compare import fold
 POISON = b"\xc1"  # what no step can read, on a topic that only steps write
 ISSUED = ("journeys_contact_id:", "journeys_account_id:")
 CHANGES = ("contact_change", "account_change")  # they tell of what had been published
-OF_GROUP = ("role", "crossing", "silence", "feedback")
-NUMBERED = ("journey", "journey_end", "stage", "moment")  # their natural key begins with a journey's number
+# Their natural key begins with a journey's number; of the last two the rest is a number as well.
+NUMBERED = ("journey", "journey_end", "stage", "moment", "crossing", "feedback", "handoff")
+DETAILED = ("role", "crossing", "silence", "handoff")  # their details are news
+OVER = ("rejected", "won", "lost", "recycled", "expired")  # states of a hand-off that is nobody's any more
 
 _snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 _event = msgspec.json.Decoder(JourneyEvent).decode
@@ -135,13 +136,14 @@ def answers(run: Run) -> dict[tuple[str, str], PrivacyResult]:
 
 
 class Event(NamedTuple):
-    """What a journey event tells; `item` is its natural key without the journey's number."""
+    """What a journey event or a hand-off tells; `item` is its natural key without the journey's number."""
 
     kind: str
     item: str
     at: str
     caused_by: tuple[str, ...]
     contact: str
+    details: str
 
 
 def events(run: Run) -> dict[tuple[str, str], list[Event]]:
@@ -156,7 +158,15 @@ def events(run: Run) -> dict[tuple[str, str], list[Event]]:
 def in_short(event: JourneyEvent) -> Event:
     item = event.natural_key.partition("/")[2] if event.kind in NUMBERED else event.natural_key
     contact = event.contact.id if event.contact else ""
-    return Event(event.kind, item, event.occurred_at, tuple(event.caused_by), contact)
+    details = {name: told for name, told in event.details.items() if name not in ("journey_id", "handoff_id")}
+    return Event(
+        event.kind,
+        "" if event.kind in ("feedback", "handoff") else item,
+        event.occurred_at,
+        tuple(event.caused_by),
+        contact,
+        str(sorted(details.items())) if event.kind in DETAILED else "",
+    )
 
 
 def folded_events(run: Run) -> list[JourneyEvent]:
@@ -166,13 +176,40 @@ def folded_events(run: Run) -> list[JourneyEvent]:
 
 
 def journey_events(run: Run) -> list[JourneyEvent]:
-    """Those that the naive oracle knows: of journeys, stages and members, not of the buying group."""
+    """Those on `journey-events`, and hand-offs as if they were some."""
     made = [_event(value) for value in read(run, topics.EVENTS.name)]
-    return [one for one in made if one.kind not in OF_GROUP and not _of_role(one)]
+    return made + [_as_event(handoff) for handoff in handoffs(run)]
 
 
-def _of_role(event: JourneyEvent) -> bool:
-    return event.natural_key.partition("/")[2].removeprefix("first_") in ROLES
+def handoffs(run: Run) -> list[LeadHandoff]:
+    """All that was ever sent to sales."""
+    return [_handoff(value) for value in read(run, topics.HANDOFFS.name)]
+
+
+def _as_event(handoff: LeadHandoff) -> JourneyEvent:
+    """A hand-off, with what of it is worth a message of its own."""
+    details: dict[str, Any] = {"status": handoff.status, "reasons": [r.code for r in handoff.reasons]}
+    if handoff.status not in OVER and handoff.call_first is not None:
+        first = handoff.call_first
+        details["call_first"] = (first.contact, first.email, first.phone)
+        details["members"] = sorted(member.contact for member in handoff.members)
+    return JourneyEvent(
+        id=handoff.id,
+        type=handoff.type,
+        tenant=handoff.tenant,
+        subject=handoff.subject,
+        kind="handoff",
+        natural_key="/".join(handoff.handoff_id.split(".")[1:]),
+        occurred_at=handoff.occurred_at,
+        emitted_at=handoff.emitted_at,
+        version=handoff.version,
+        account=AccountRef(handoff.subject, [], "", "", ""),
+        definition_version=handoff.definition_version,
+        caused_by=handoff.caused_by,
+        details=details,
+        corrects=handoff.corrects,
+        retracted=handoff.retracted,
+    )
 
 
 def profiles(run: Run) -> dict[tuple[str, str], Any]:
@@ -249,10 +286,7 @@ def places(run: Run) -> Iterator[tuple[str, bytes]]:
         ("identity-evidence", encode(list(map(str, (*key, *one))))) for key, one in evidence(run).items()
     )
     yield from (("account-profiles", encode(profile)) for profile in folded_profiles(run))
-    all_events = [_event(value) for value in read(run, topics.EVENTS.name)]
-    folded = fold(((e.tenant, e.subject, e.kind, e.natural_key), e.version, e) for e in all_events)
-    yield from (("journey-events", encode(event)) for event in folded.values())
-    handoffs = [_handoff(value) for value in read(run, topics.HANDOFFS.name)]
-    last = fold(((h.tenant, h.handoff_id), h.version, h) for h in handoffs)
-    yield from (("lead-handoffs", encode(handoff)) for handoff in last.values())
+    yield from (("journey-events", encode(event)) for event in folded_events(run))
+    sent = fold(((h.tenant, h.handoff_id), h.version, h) for h in handoffs(run))
+    yield from (("lead-handoffs", encode(handoff)) for handoff in sent.values())
     yield from (("privacy-results", value) for value in read(run, topics.RESULTS.name))

@@ -8,7 +8,7 @@ from traceback import format_exc
 from typing import Any
 
 from streams.core import Step
-from tests.simulation import chain, checks, people, seen, topology
+from tests.simulation import chain, checks, checks_sales, people, seen, topology
 from tests.simulation.compare import differences
 from tests.simulation.people import DAY_MS, HARSH, NORMAL, Kind, Line
 from tests.simulation.world import CALM, NOW_MS, RIGHT, Build, Chaos, World
@@ -72,6 +72,7 @@ def _topology_problems(world: World, parts: Sequence[Sequence[Line]], end: int) 
     lines = [line for part in parts for line in part]
     wrong = checks.problems(world, lines)
     reference = topology.reference(parts, end, anonymous=world.anonymous)
+    wrong += checks_sales.undisturbed(reference)
     wanted = seen.results(reference)
     left_out = checks.hearsay(world, lines)
     for what, found in seen.results(world).items():
