@@ -1,7 +1,7 @@
 """What must hold of journeys, hand-offs, silence, shared steps and refused outcomes, as the oracle says."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -42,13 +42,16 @@ def against_oracle(
     for decision in decisions:
         said.setdefault(tenant.account.get(decision.key), []).append(decision)
     touched = tenant.touches()
+
+    def refuses(touch: Touched) -> bool:
+        return touch.contact is not None and bool(touch.contact & tenant.refusing)
+
     for group, about in said.items():
         if group is None or group not in touched:
             refused |= {one.id: "no_handoff" for one in about if one.what in OUTCOMES}
     for group, touches in touched.items():
         account = accounts[group]
         ready = _ready(shown.get(account, {}), touches)
-        refuses = lambda t: t.contact is not None and bool(t.contact & tenant.refusing)  # noqa: E731
         walked = oracle_journeys.walked(touches, said.get(group, []), account, ready, refuses, clock)
         refused |= walked.refused
         for at in walked.unready:
@@ -101,7 +104,7 @@ def _expected(
     walked: oracle_journeys.Walked,
     heard: Sequence[Touched],
     contacts: Mapping[Group, str],
-    refuses: Any,
+    refuses: Callable[[Touched], bool],
     clock: int,
 ) -> dict[str, dict[Any, Any]]:
     spells = [("", one) for one in oracle_group.silences((t.at for t in heard), clock)]

@@ -42,7 +42,8 @@ def silences(times: Iterable[int], clock: int) -> list[Silence]:
 
 def _gap(x: int, t_x: float, q: float) -> float:
     """g* = (α+t_x)·{[(1/q-1)(b+x)/a]^(1/(r+x)) - 1}, in weeks."""
-    return max(0.0, (ALPHA + t_x) * (((1 / q - 1) * (B + x) / A) ** (1 / (R + x)) - 1))
+    gap: float = (ALPHA + t_x) * (((1 / q - 1) * (B + x) / A) ** (1 / (R + x)) - 1)
+    return max(0.0, gap)
 
 
 def crossings(touches: Iterable[Touched]) -> Iterator[tuple[str, str, int]]:

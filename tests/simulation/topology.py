@@ -62,6 +62,7 @@ def reference(portions: Sequence[Sequence[Line]], clock: int, *, anonymous: bool
     world.run(CALM)
     lines = [line for portion in portions for line in portion]
     world.feed(records(world, again(lines, anonymous=anonymous)))
+    world.run(CALM)
     world.feed(drain(world, clock, 2))
     world.run(CALM)
     return world
