@@ -117,8 +117,8 @@ def _what_to_do(said: Outcome, came: Fate) -> str:
         known = said.handoff.partition(".")[0] or said.account[0].removeprefix(f"{ISSUED_KINDS[1]}:")
         return f"`journeys show {known}` lists the hand-offs that there are"
     one = came.handoff
-    standing = f"{one.handoff_id}, made at {one.at}, is {one.status}, possible from here: {_possible(one)}"
-    return f"{standing}; `journeys explain {one.handoff_id}` tells what came before"
+    possible = f"possible for {one.handoff_id}, made at {one.at}: {_possible(one)}"
+    return f"{possible}; `journeys explain {one.handoff_id}` tells what came before"
 
 
 def tell(message: Mapping[str, Any], settings: Settings, data_dir: Path | None) -> Iterator[str]:

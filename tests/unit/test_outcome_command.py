@@ -138,8 +138,8 @@ def test_what_finds_no_hand_off_waits() -> None:
         (
             said(handoff_id=f"{ID}.2.1"),
             Fate("De Klerk", handoff(status="working"), False, "impossible_outcome", "it cannot"),
-            "refused (impossible_outcome): it cannot; a0123456789abcde.2.1, made at "
-            "2025-02-20T10:15:00.000Z, is working, possible from here: won, lost, recycled; `journeys",
+            f"refused (impossible_outcome): it cannot; possible for {ID}.2.1, made at "
+            "2025-02-20T10:15:00.000Z: won, lost, recycled; `journeys explain",
         ),
     ],
 )
