@@ -63,9 +63,11 @@ def against_oracle(
         yield from differences(what, found[what], rows)
     times = {one.id: one.at for one in decisions}
     told = _letters(run, name)
+    yield from (f"a letter of {event_id}, which never came" for event_id in told.keys() - times.keys())
     for event_id, reason in refused.items():
         waits = run.config.live and reason == "no_handoff" and times[event_id] + DAY_MS >= clock
-        if reason not in told.get(event_id, ()) and not waits:
+        erased = any(request.at >= times[event_id] for request in tenant.requests)  # then it may not be told
+        if reason not in told.get(event_id, ()) and not (waits or erased):
             yield f"outcome {event_id}: no letter {reason}, but {told.get(event_id)}"
 
 

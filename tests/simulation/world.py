@@ -18,7 +18,16 @@ from schemas import topics
 from schemas.keys import hasher
 from streams.core import Output, Record, Step, StepConfig
 from streams.session import CLAIM, FencedError, Session, Work, pack_version, unpack_version
-from tests.simulation.builds import ForgetsNobody, HearsNothing, NotErased, NotRestated
+from tests.simulation.builds import (
+    CountsTwice,
+    ForgetsNobody,
+    HandsOverOnArrival,
+    HearsNothing,
+    NotErased,
+    NotRestated,
+    NotTakenBack,
+    NumbersLetters,
+)
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01: where the wall clock of a run begins, unless it is told otherwise
 REST_MS, RESTS = 1_500, 5  # live: so often and so long nothing comes, at rest; `settle_ms` is 2,000
@@ -51,6 +60,10 @@ BROKEN = {
     "who was seen with the erased is not forgotten": Build(steps=(ForgetsNobody,)),
     "the erased come again": Build(steps=(NotErased,)),
     "what had been told before a merge is not heard": Build(steps=(HearsNothing,)),
+    "hand-offs are made by arrival": Build(steps=(HandsOverOnArrival,)),
+    "outcomes count as often as they come": Build(steps=(CountsTwice,)),
+    "letters have other numbers each time": Build(steps=(NumbersLetters,)),
+    "what only a zombie handed over stays": Build(steps=(NotTakenBack,)),
 }
 
 
