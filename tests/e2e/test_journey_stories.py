@@ -157,12 +157,18 @@ def test_journey_stories(order: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     if order == "as told":
         parts = zip_longest(*(story.parts for story in STORIES.values()), fillvalue=[])
-        for number, part in enumerate(parts):
-            feed(f"part {number}", dict(zip(STORIES, part, strict=True)), data)
+        runs = [dict(zip(STORIES, part, strict=True)) for part in parts]
     else:
         times = 2 if order.endswith("twice") else 1
-        feed(order, {tenant: list(story.lines) * times for tenant, story in STORIES.items()}, data)
-    feed("after", {tenant: list(story.after) for tenant, story in STORIES.items()}, data)
+        runs = [{tenant: list(story.lines) * times for tenant, story in STORIES.items()}]
+    runs.append({tenant: list(story.after) for tenant, story in STORIES.items()})
+    summaries = [feed(f"{order} {number}", lines, data) for number, lines in enumerate(runs)]
+    firms = [firm for story in STORIES.values() for firm in story.firms]
+    made = [one for firm in firms for trip in firm.journeys for one in trip.handoffs]
+    assert summaries[-1]["handoffs"] == len(made)
+    assert summaries[-1]["silent"] == sum(firm.status.get("") == "silent" for firm in firms)
+    refused = [reason for story in STORIES.values() for reason in story.letters]
+    assert sum(summary["dead_letters"] for summary in summaries) == len(refused)
     answers = json.loads(json.dumps(ask(data, *QUESTIONS.values())).replace(".000Z", "Z"))
     views = dict(zip(QUESTIONS, answers, strict=True))
     wrong = [

@@ -1000,6 +1000,7 @@ MORE = [
                 ACME,
                 [Trip({"awareness": 0})],
                 silence=[Quiet("", "quiet", 77 + 20, 77 + 42), Quiet("", "silent", 77 + 28, 77 + 56)],
+                status={"": "silent"},
             )
         ],
         clock=77 + 63,
