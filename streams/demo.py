@@ -8,11 +8,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from streams.account_asking import Asking, Match
 from streams.clickhouse import DATABASE, connect, query
 from streams.embedded import Stack, attach
 from streams.market import QUERIES, Figure, Found, Market, compare
 from streams.progress import shown, summary_table
 from streams.settings import Settings
+from streams.show_command import looked_up, say
 from streams.summary import Summary, run_lines
 
 TOLD = ("touchpoints", "accounts", "dead_letters")  # tables that hold what was fed
@@ -29,7 +31,22 @@ def show(touchpoints: int, seed: int, data_dir: Path | None, settings: Settings)
         summary = run_lines(market.lines(), data_dir, settings, None, tell)
     summary_table(summary)
     console.print(_table(compare(market.truth(), _found(data_dir, summary))))
+    _group(data_dir, console)
     console.print(f'Look further: journeys query "SELECT * FROM v_accounts LIMIT 5" --data-dir {data_dir}')
+
+
+def _group(data_dir: Path, console: Console) -> None:
+    """The largest buying group that sales was told of."""
+    with attach(data_dir) as dsn, connect(dsn) as client:
+        asking = Asking(client)
+        largest = asking.rows(
+            "SELECT tenant, account_id, name FROM v_accounts WHERE (tenant, account_id) IN"
+            " (SELECT tenant, account_id FROM v_handoffs WHERE status != 'withdrawn')"
+            " ORDER BY members DESC, touches DESC, account_id LIMIT 1"
+        )
+        for row in largest:
+            found = asking.dossier(Match(*row))
+            say(found, looked_up(asking, found), console)
 
 
 def _found(data_dir: Path, summary: Summary) -> Found:

@@ -14,6 +14,8 @@ from streams.dossier import Dossier, Handoff, Touch
 OPEN: Final = ("open", "accepted", "working")  # states of a hand-off that is not over
 LEAST_WIDTH: Final = 72  # columns; on narrower terminals lines wrap
 MOST_MEMBERS: Final = 12  # shown, the most engaged first
+MOST_CROSSINGS: Final = 5  # shown, the latest
+MOST_NAMES: Final = 3  # of those who crossed
 _NAME: Final = 20  # columns of a name
 _ROLES: Final = 18  # columns of roles
 _MARKS: Final = "·:▪█"  # of 1, 2, 3-4 and 5 or more touches in one column
@@ -234,9 +236,15 @@ def _seen(member: Member) -> Iterator[str]:
 
 
 def _crossings(shown: Dossier) -> Iterator[Text]:
-    for one in shown.crossings:
-        who = " and ".join(shown.name_of(contact) for contact in one.contacts)
-        yield Text(f"{_day(one.at)} {one.type.replace('_', ' ')}, {one.topic}: {who}")
+    """The latest ones."""
+    left = len(shown.crossings) - MOST_CROSSINGS
+    if left > 0:
+        yield Text(f"{left:,} earlier ones, and", "dim")
+    for one in shown.crossings[-MOST_CROSSINGS:]:
+        names = [shown.name_of(contact) for contact in one.contacts]
+        if len(names) > MOST_NAMES:
+            names[MOST_NAMES:] = [f"{len(names) - MOST_NAMES:,} more"]
+        yield Text(f"{_day(one.at)} {one.type.replace('_', ' ')}, {one.topic}: {' and '.join(names)}")
 
 
 def _latest_first(handoffs: Iterable[Handoff]) -> list[Handoff]:

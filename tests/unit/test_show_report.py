@@ -1,7 +1,8 @@
 """`journeys show` in words."""
 
+import msgspec
 import pytest
-from dossiers import ID, MAIL, MARLEEN, TOUCHES, dossier, handoff
+from dossiers import ID, MAIL, MARLEEN, SANNE, TOUCHES, dossier, handoff
 
 from schemas.events import CallFirst
 from schemas.times import from_rfc3339
@@ -139,3 +140,13 @@ def test_only_so_many_members_are_listed() -> None:
     many = dossier(members=[one] * 40)
     assert sum("Inkoper" in line for line in lines(many)) == 12
     assert "    and 28 more" in lines(many)
+
+
+def test_of_many_crossings_the_latest_are_told_and_of_many_names_the_first() -> None:
+    [one] = dossier().crossings
+    crowded = msgspec.structs.replace(one, contacts=[SANNE, MARLEEN, "c3", "c4", "c5"])
+    found = lines(dossier(crossings=[one] * 6 + [crowded]))
+    begin = found.index("  paths crossed")
+    assert found[begin + 1] == "    2 earlier ones, and"
+    assert found[begin + 6].endswith(": Sanne de Klerk and Marleen Bos and c3 and 2 more")
+    assert found[begin + 7] == ""
