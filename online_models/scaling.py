@@ -6,7 +6,7 @@ of segments.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import expm1, isfinite, log1p
+from math import copysign, expm1, floor, isfinite, log1p
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ million units: whatever the order of adding and taking away, whichever partition
 _FAR: Final = 4.0  # scaled: nobody is farther from the middle, or one giant would be a segment's centre
 _NORMAL: Final = 2.5631  # standard deviations between the 10 % and the 90 % quantile of a normal distribution
 _VERSION: Final = 1  # of the snapshot
+_NUMBERS: Final = (int, float)
 _KINDS: Final = ("log", "linear")
 
 
@@ -143,7 +144,7 @@ def _quantile(values: Sequence[float], share: float) -> float:
 
 
 def _number(value: object, is_log: bool) -> float | None:
-    if not isinstance(value, int | float) or not isfinite(value):
+    if not isinstance(value, _NUMBERS) or not isfinite(value):
         return None
     if is_log:
         return log1p(value) if value > 0 else 0.0
@@ -151,8 +152,8 @@ def _number(value: object, is_log: bool) -> float | None:
 
 
 def _scaled(column: Column, value: object) -> float:
-    plain = _number(value, column.log)
-    if plain is None or not column.width:
+    if value is None or not column.width or not isinstance(value, _NUMBERS) or not isfinite(value):
         return 0.0
+    plain = value if not column.log else log1p(value) if value > 0 else 0.0
     far = (plain - column.middle) / column.width
-    return round(max(-_FAR, min(_FAR, far)) * GRID) / GRID
+    return floor(far * GRID + 0.5) / GRID if -_FAR < far < _FAR else copysign(_FAR, far)

@@ -233,10 +233,10 @@ def test_drift_is_told():
         assert not book.close_epoch().drifts
     target = book.members["a0000"].segment
     drifts = set()
-    for epoch in range(4):
+    for epoch in range(6):
         rng = random.Random(epoch)
         for n in range(0, 96, 3):
-            book.swap(f"a{n:04d}", {**profile(0, rng), "breadth": 0.1 + 0.15 * rng.random() + 0.1 * epoch})
+            book.swap(f"a{n:04d}", {**profile(0, rng), "breadth": 0.7 * rng.random()})
         restored = Segmentation.restore(book.snapshot())
         ended = book.close_epoch()
         assert restored.close_epoch() == ended
