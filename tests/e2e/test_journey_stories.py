@@ -34,7 +34,12 @@ LETTERS = "SELECT DISTINCT reason, original FROM v_dead_letters"
 def of(tenant: str, views: dict[str, Rows], key: str) -> Entry | None:
     """What the views say of the account with this key, in the words of the stories."""
     mine = {view: [row for row in rows if row["tenant"] == tenant] for view, rows in views.items()}
-    there = [row for row in mine["accounts"] if key in row["keys"]]
+    persons = {row["account_id"] for row in mine["members"] if key in row["identifiers"]}
+    there = [
+        row
+        for row in mine["accounts"]
+        if key in row["keys"] or (row["kind"] == "person" and row["account_id"] in persons)
+    ]
     if len(there) != 1:
         return None
     account, id = there[0], there[0]["account_id"]
@@ -131,8 +136,13 @@ def _named(lines: list[Line]) -> bool:
 
 
 def _ids(data: Path, tenant: str) -> dict[str, str]:
-    (rows,) = ask(data, f"SELECT account_id, keys FROM v_accounts WHERE tenant = '{tenant}'")
-    return {key: row["account_id"] for row in rows for key in row["keys"]}
+    """What accounts are known by, keys or else their person's identifiers -> their ids."""
+    firms, persons = ask(
+        data,
+        f"SELECT account_id, keys FROM v_accounts WHERE tenant = '{tenant}'",
+        f"SELECT account_id, identifiers AS keys FROM v_members WHERE tenant = '{tenant}'",
+    )
+    return {key: row["account_id"] for row in (*persons, *firms) for key in row["keys"]}
 
 
 def told(story: JourneyStory, tenant: str, events: Rows) -> list[str]:

@@ -993,6 +993,28 @@ MORE = [
         [Firm(ACME, [Trip({"awareness": 0, "evaluation": 28}, [])], reachable={"jane": True})],
     ),
     JourneyStory(
+        "somebody without a firm asks, and it is won by the id of the hand-off",
+        [
+            touch("t1", 0, "demo_requested", email="loes@gmail.com", contact={"name": "Loes Klus"}),
+            order("o1", 8, "A", 80, email="loes@gmail.com"),
+        ],
+        [
+            Firm(
+                "email:loes@gmail.com",
+                [
+                    Trip(
+                        ASKED | {"purchase": 8},
+                        [Handed(0, "loes", "won", "won", lines={"email"}, shown={"loes"}, value=80)],
+                    )
+                ],
+                roles={"loes": {"initiator", "buyer"}},
+                missing={"decider"},
+                trade={"orders": 1, "revenue": 80},
+            )
+        ],
+        after=[outcome("o2", 9, "won", handoff_id="{email:loes@gmail.com}.1.1", value=80, currency="EUR")],
+    ),
+    JourneyStory(
         "quiet comes before silent",
         [touch(f"t{n}", 7 * n, **JANE) for n in range(12)],
         [

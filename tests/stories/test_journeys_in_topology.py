@@ -47,7 +47,7 @@ def lived(story: JourneyStory, seed: int) -> World:
 
 
 def _records(world: World, story: JourneyStory, lines: Iterable[Line]) -> list[Output]:
-    ids = {key: one.subject for one in folded_profiles(world) for key in one.keys}
+    ids = {key: one.subject for one in folded_profiles(world) for key in _keys(one)}
     return [_record(world, story.ready(line, TENANT, ids)) for line in lines]
 
 
@@ -59,13 +59,18 @@ def _record(world: World, line: Line) -> Output:
 
 def found(world: World, key: str) -> Entry | None:
     """What the world says of the account with this key."""
-    there = [one for one in folded_profiles(world) if key in one.keys and not one.gone]
+    there = [one for one in folded_profiles(world) if key in _keys(one) and not one.gone]
     if len(there) != 1:
         return None
     handoffs = fold(
         (one.handoff_id, one.version, one) for one in map(_handoff, read(world, topics.HANDOFFS.name))
     )
     return entry(there[0], handoffs)
+
+
+def _keys(profile: AccountProfile) -> list[str]:
+    """What the account is known by: its keys, or else its person's identifiers."""
+    return profile.keys or [i for member in profile.members for i in member.identifiers]
 
 
 def entry(profile: AccountProfile, messages: dict[str, LeadHandoff]) -> Entry:

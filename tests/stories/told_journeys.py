@@ -86,8 +86,9 @@ class Quiet:
 class Firm:
     """What is expected of one account; None: not asked.
 
-    `roles`: of every member, those without one too. `silence` is complete for the account, level `silent`,
-    and for every other (who, level) that it names.
+    `key`: an account key; of a person without a firm one of the identifiers. `roles`: of every member, those
+    without one too. `silence` is complete for the account, level `silent`, and for every other (who, level)
+    that it names.
     """
 
     key: str
