@@ -37,10 +37,10 @@ def in_words(shown: Dossier, touches: Sequence[Touch], now: int, width: int = 10
         yield Text()
         yield from _timeline(shown, touches, max(width, LEAST_WIDTH))
     yield from _titled("hand-offs", (line for one in _latest_first(shown.handoffs) for line in _handoff(one)))
-    yield from _titled("who", _who(shown))
-    yield from _titled("paths crossed", _crossings(shown))
     yield from _titled("missing", _missing(shown))
     yield from _titled("next", _next(shown))
+    yield from _titled("who", _who(shown))
+    yield from _titled("paths crossed", _crossings(shown))
     yield from _titled("journeys before", _before(shown))
 
 

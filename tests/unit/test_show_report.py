@@ -41,6 +41,14 @@ on 2025-02-20, 12 by now · 1 order, EUR 4,612.75 · installation, 34 employees,
       call first: Marleen Bos, +31612345678, {MAIL}; asked for a quote
       say by 2025-02-27 what becomes of it: journeys outcome {ID}.2.1 accepted
 
+  missing
+    no decider is known, and the stage asks for one
+
+  next
+    Marleen Bos, by phone, until 2025-02-21: call about pumps
+      she asked
+    ask: How many people work there? (it decides the segment)
+
   who
     Marleen Bos, Inkoper: buyer (title)
       seen since 2025-02-11, 10 days after the first of them; in evaluation; 45 points; last: quote \
@@ -53,14 +61,6 @@ not be approached: refuses e-mail; no phone number known
 
   paths crossed
     2025-02-20 howto viewed, pumps: Sanne de Klerk and Marleen Bos
-
-  missing
-    no decider is known, and the stage asks for one
-
-  next
-    Marleen Bos, by phone, until 2025-02-21: call about pumps
-      she asked
-    ask: How many people work there? (it decides the segment)
 
   journeys before
     1: 2024-01-01 until 2024-06-29, closed by gap: awareness"""
