@@ -30,7 +30,7 @@ from tests.simulation.clusters import Group
 from tests.simulation.compare import differences, fold
 from tests.simulation.oracle import Tenant
 from tests.simulation.people import Line, erased, lost
-from tests.simulation.said import Decision, Said
+from tests.simulation.said import Said
 from tests.simulation.seen import (
     POISON,
     Event,
@@ -199,16 +199,15 @@ def hearsay(run: Run, lines: Sequence[Line]) -> set[tuple[str, str]]:
 def against_oracle(run: Run, lines: Sequence[Line], clock: int) -> list[str]:
     """What differs from the rules, computed naively."""
     tenants = people.tenants(lines, anonymous=run.anonymous)
-    said = people.decisions(lines)
     return [
         f"{name}: {problem}"
         for name, tenant in tenants.items()
         if not tenant.open
-        for problem in _tenant(run, name, tenant, said.get(name, []), clock)
+        for problem in _tenant(run, name, tenant, clock)
     ]
 
 
-def _tenant(run: Run, name: str, tenant: Tenant, said: Sequence[Decision], clock: int) -> Iterator[str]:
+def _tenant(run: Run, name: str, tenant: Tenant, clock: int) -> Iterator[str]:
     rows = {identifier: row for (t, identifier), row in maps(run).items() if t == name}
     ids: dict[Group, str] = {}  # naive contact or account -> our id
     for identifier, contact in tenant.contact.items():
@@ -241,7 +240,7 @@ def _tenant(run: Run, name: str, tenant: Tenant, said: Sequence[Decision], clock
     yield from differences("touch", _placed(run, name), wanted)
     yield from _former_ids(run, name, tenant, ids, accounts)
     yield from _answers(run, name, tenant)
-    yield from checks_sales.against_oracle(run, name, tenant, said, (accounts, ids), clock)
+    yield from checks_sales.against_oracle(run, name, tenant, (accounts, ids), clock)
 
 
 def _former_ids(

@@ -23,7 +23,6 @@ def against_oracle(
     run: Run,
     name: str,
     tenant: Tenant,
-    decisions: Sequence[Decision],
     ids: tuple[Mapping[Group, str], Mapping[Group, str]],
     clock: int,
 ) -> Iterator[str]:
@@ -39,7 +38,7 @@ def against_oracle(
             found[what] |= {(account, key): row for key, row in rows.items()}
     refused: dict[str, str] = {}
     said: dict[Group | None, list[Decision]] = {}
-    for decision in decisions:
+    for decision in tenant.decisions:
         said.setdefault(tenant.account.get(decision.key), []).append(decision)
     touched = tenant.touches()
 
@@ -61,7 +60,7 @@ def against_oracle(
             wanted[what] |= {(account, key): row for key, row in rows.items()}
     for what, rows in wanted.items():
         yield from differences(what, found[what], rows)
-    times = {one.id: one.at for one in decisions}
+    times = {one.id: one.at for one in tenant.decisions}
     told = _letters(run, name)
     yield from (f"a letter of {event_id}, which never came" for event_id in told.keys() - times.keys())
     for event_id, reason in refused.items():

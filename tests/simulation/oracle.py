@@ -19,6 +19,7 @@ from tests.simulation.said import (
     STRENGTH,
     STRONG,
     Assertion,
+    Decision,
     Request,
     Said,
     domain_of,
@@ -51,9 +52,11 @@ class Tenant:
         events: Iterable[Said],
         assertions: Iterable[Assertion] = (),
         requests: Iterable[Request] = (),
+        decisions: Iterable[Decision] = (),
         *,
         anonymous: bool = False,
     ) -> None:
+        self.decisions = sorted(set(decisions))
         self.events = sorted(set(events), key=lambda e: e[:10])
         self.assertions = sorted(set(assertions))
         self.requests = sorted(set(requests))
@@ -140,6 +143,7 @@ class Tenant:
         people = [one for one in self.assertions if kind_of(one.a) in ACCOUNT]
         nodes = {key for e in self.events for key in e.keys}
         nodes |= {end for one in people if one.named for end in (one.a, one.b)}
+        nodes |= {one.key for one in self.decisions if one.named}
         nodes |= {domain for s in self.contact if (domain := domain_of(s)) is not None}
         return clusters(nodes, self._account_links(), people, ACCOUNT_LIMITS)[0]
 

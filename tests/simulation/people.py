@@ -443,19 +443,11 @@ def tenants(lines: Sequence[Line], *, anonymous: bool = False) -> dict[str, Tena
             (one for one in all_said if isinstance(one, Said)),
             (one for one in all_said if isinstance(one, Assertion)),
             (one for one in all_said if isinstance(one, Request)),
+            (one for one in all_said if isinstance(one, Decision)),
             anonymous=anonymous,
         )
         for name, all_said in found.items()
     }
-
-
-def decisions(lines: Sequence[Line]) -> dict[str, list[Decision]]:
-    """What sales said to each tenant."""
-    found: dict[str, set[Decision]] = {}
-    for line in lines:
-        if line.event is not None and isinstance(line.said, Decision):
-            found.setdefault(line.event["tenant"], set()).add(line.said)
-    return {tenant: sorted(said) for tenant, said in found.items()}
 
 
 def clear(lines: Sequence[Line], last: Collection[Line] = (), *, anonymous: bool) -> bool:

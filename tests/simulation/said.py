@@ -65,7 +65,8 @@ class Request(NamedTuple):
 class Decision(NamedTuple):
     """What sales says became of a hand-off, or what somebody decides about an account.
 
-    `handoff` is an id that it names, empty: none. The account is that of `key`.
+    `handoff` is an id that it names, empty: none. The account is that of `key`, which exists if it
+    is `named` itself, not by the hand-off alone.
     """
 
     at: int
@@ -73,6 +74,7 @@ class Decision(NamedTuple):
     what: str  # an outcome, or a command
     key: str
     handoff: str
+    named: bool
 
 
 def said(at: int, event: Event) -> Said:

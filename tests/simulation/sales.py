@@ -44,7 +44,11 @@ def outcome(
         event |= {"value": rng.randint(1, 900), "currency": "EUR"}
     if what in ("lost", "rejected") and rng.random() < 0.7:
         event["reason_code"] = "no_budget"
-    return json.dumps(event).encode(), event, Decision(at, event["event_id"], what, key, handoff)
+    return (
+        json.dumps(event).encode(),
+        event,
+        Decision(at, event["event_id"], what, key, handoff, "account" in event),
+    )
 
 
 def command(
@@ -66,7 +70,7 @@ def command(
         event["owner"] = rng.choice(("ann", "bob"))
     elif what == "assign_segment":
         event |= {"scheme": "size", "segment": rng.choice(("small", "large"))}
-    return json.dumps(event).encode(), event, Decision(at, event["event_id"], what, key, "")
+    return json.dumps(event).encode(), event, Decision(at, event["event_id"], what, key, "", True)
 
 
 def topic_of(what: str) -> str:
