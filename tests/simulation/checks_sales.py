@@ -1,7 +1,7 @@
 """What must hold of journeys, hand-offs, silence, shared steps and refused outcomes, as the oracle says."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from tests.simulation.clusters import Group
 from tests.simulation.compare import differences
 from tests.simulation.oracle import Tenant, Touched
 from tests.simulation.said import DAY_MS, Decision
-from tests.simulation.seen import Run, handoffs, profiles
+from tests.simulation.seen import Run, handoffs, profiles, snapshots
 
 REASONS = ("no_handoff", "impossible_outcome")
 OUTCOMES = oracle_journeys.ALLOWED["open"]
@@ -41,15 +41,17 @@ def against_oracle(
     for decision in tenant.decisions:
         said.setdefault(tenant.account.get(decision.key), []).append(decision)
     touched = tenant.touches()
-
-    def refuses(touch: Touched) -> bool:
-        return touch.contact is not None and bool(touch.contact & tenant.refusing)
-
+    standing = {(account, identifier) for owner, account, identifier in snapshots(run) if owner == name}
     for group, about in said.items():
         if group is None or group not in touched:
             refused |= {one.id: "no_handoff" for one in about if one.what in OUTCOMES}
     for group, touches in touched.items():
         account = accounts[group]
+        refusing = {one for one in tenant.refusing if (account, one) in standing}
+
+        def refuses(touch: Touched, refusing: Collection[str] = refusing) -> bool:
+            return touch.contact is not None and not touch.contact.isdisjoint(refusing)
+
         ready = _ready(shown.get(account, {}), touches)
         walked = oracle_journeys.walked(touches, said.get(group, []), account, ready, refuses, clock)
         refused |= walked.refused
