@@ -7,6 +7,7 @@ from models import FEATURES, market, profile, river_checks
 
 from online_models import checks
 from online_models.checks import Case, check
+from online_models.conversion import Conversion
 from online_models.rhythms import Rhythms
 from online_models.scaling import Scaler, fit
 from online_models.segmentation import Segmentation
@@ -48,7 +49,38 @@ def lived(rhythms: Rhythms, item):
     return rhythms.learn_one(who, day) if who else rhythms.close_epoch(day)
 
 
+def sold(items: int, seed: int) -> list[tuple[str, dict, bool | None]]:
+    """Hand-offs of 60 accounts, each with its outcome some time later (True, False)."""
+    rng = random.Random(seed)
+    told: list[tuple[str, dict, bool | None]] = []
+    for _ in range(items):
+        account = rng.randrange(60)
+        won = None if rng.random() < 0.5 else account % 3 == 0 or rng.random() < 0.1
+        told.append((f"h{account}", profile(account % 3, rng) | {"stage": KINDS[account % 3]}, won))
+    return told
+
+
+KINDS = ("evaluation", "purchase", "loyalty")
+
+
+def sells(model: Conversion, item):
+    handoff, told, won = item
+    return model.handed_off(handoff, told) if won is None else model.outcome(handoff, won)
+
+
 CASES = {
+    "conversion": Case(
+        make=Conversion,
+        stream=sold,
+        learn=sells,
+        predict=lambda model, item: (model.probability(item[1]), model.quality()),
+        snapshot=Conversion.snapshot,
+        restore=Conversion.restore,
+        strange=lambda item: [
+            (item[0], {**item[1], "shoe size": 42.0, "orders": float("nan")}, item[2]),
+            (item[0], {}, item[2]),
+        ],
+    ),
     "rhythms": Case(
         make=Rhythms,
         stream=active_days,
@@ -91,12 +123,14 @@ CASES = {
 @pytest.mark.parametrize("law", checks.LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("name", CASES)
 def test_laws(name, law):
-    law(CASES[name], 12_000 if name == "rhythms" else 1_000)  # days of 60 people until no more are kept
+    law(
+        CASES[name], {"rhythms": 12_000, "conversion": 4_000}.get(name, 1_000)
+    )  # days of 60 people until no more are kept
 
 
 RIVER = [
     pytest.param(kind(**params), check, id=f"{kind.__name__}-{number}-{check.__name__}-{at}")
-    for kind in (Scaler, AccountSwap)
+    for kind in (Scaler, AccountSwap, Conversion)
     for number, params in enumerate(kind._unit_test_params())
     for at, check in enumerate(river_checks(kind(**params)))
 ]
