@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 
-from schemas.topics import ALL, EVENTS, MAP, PROFILES, VALID, changelog
+from schemas.topics import ALL, EVENTS, HANDOFFS, MAP, PROFILES, VALID, changelog
 from streams import clickhouse
 from streams.sink.erased import number, short
 from streams.summary import STATEFUL
@@ -33,6 +33,9 @@ VIEWS = (
     "v_accounts",
     "v_journeys",
     "v_stage_transitions",
+    "v_crossings",
+    "v_handoffs",
+    "v_inactivity",
     "v_dead_letters",
     "v_identity_conflicts",
     "v_assertions",
@@ -47,7 +50,9 @@ INNER JOIN touchpoints USING (tenant, source, event_id)
 WHERE contact_id = '' AND startsWith(v_touchpoints.identifier, 'anonymous_id:')
 """
 CHANGES = ("contact_change", "account_change")  # they tell of what had been published
-NUMBERED = ("journey", "journey_end", "stage", "moment")  # their natural key begins with a journey's number
+# Their natural key begins with a journey's number.
+NUMBERED = ("journey", "journey_end", "stage", "moment", "crossing", "feedback")
+OUTCOMES = ("no_handoff", "impossible_outcome")  # an outcome may be refused on the way, and count in the end
 ISSUED = ("journeys_contact_id:", "journeys_account_id:")  # such ids have a row where they had been published
 
 Key = tuple[str, str, str, str]  # tenant, subject, kind, natural key
@@ -76,6 +81,7 @@ class Sent:
     events: dict[Key, Any]
     ids: set[str]
     profiles: dict[Any, Any]
+    handoffs: dict[tuple[str, str], Any]  # tenant, hand-off
     identities: dict[int, Any]
     erased: dict[int, Any]  # what is erased of which identifiers
     repeats: Counter[str]  # of each topic, records that say again what an earlier one said
@@ -86,7 +92,7 @@ class Sent:
     def read(cls, broker: str) -> "Sent":
         records = {
             topic.name: [(r.key, json.loads(r.value)) for r in read(broker, topic.name) if r.value]
-            for topic in (EVENTS, PROFILES, MAP)
+            for topic in (EVENTS, PROFILES, MAP, HANDOFFS)
         }
         told = {name: [row for _, row in rows] for name, rows in records.items()}
         events, profiles = told[EVENTS.name], told[PROFILES.name]
@@ -110,6 +116,14 @@ class Sent:
                 ((p["tenant"], p["subject"]), p["version"], None if p["gone"] else profile_value(p))
                 for p in profiles
             ),
+            handoffs=fold(
+                (
+                    (h["tenant"], h["handoff_id"]),
+                    h["version"],
+                    None if h["retracted"] else handoff_of_topic(h),
+                )
+                for h in told[HANDOFFS.name]
+            ),
             identities=fold((key, version, spans_of_topic(row)) for key, version, row in maps),
             erased={
                 key: row["erased"]
@@ -130,6 +144,7 @@ class Found:
     events: dict[Key, Any]
     ids: set[str]
     profiles: dict[Any, Any]
+    handoffs: dict[tuple[str, str], Any]
     identities: dict[int, Any]
     refused: Counter[int]  # offsets of dead letters with reason `erased`: each stands for an event
     erased: set[str]  # events that are erased, as rows of `erased_touchpoints`
@@ -151,10 +166,30 @@ class Found:
             for key in sorted(on_topic.keys() | in_view.keys(), key=str)
             if on_topic.get(key) != in_view.get(key)
         ]
+        wrong += self._handed_over()
         wrong += [f"event {id_} is on the topic or in the view only" for id_ in self.sent.ids ^ self.ids]
         wrong += [f"one event under several ids: {sorted(ids)}" for ids in self.sent.torn]
         wrong += [f"refused as erased, but is not: {one}" for one in self.refused.keys() - self.suppressed]
         return wrong + self.remains
+
+    def _handed_over(self) -> list[str]:
+        """Where sales was told other hand-offs than the view has.
+
+        One may have been told by an account that is part of another now, under its former id.
+        """
+        told = {canonical([tenant, value]) for (tenant, _), value in self.sent.handoffs.items()}
+        wrong = [
+            f"hand-off {key} was not told: {value}, but {self.sent.handoffs.get(key)}"
+            for key, value in self.handoffs.items()
+            if canonical([key[0], value]) not in told
+        ]
+        here = [(k, v) for k, v in self.sent.handoffs.items() if (k[0], k[1].split(".")[0]) in self.profiles]
+        wrong += [
+            f"hand-off {key} was told: {value}, the view has {self.handoffs.get(key)}"
+            for key, value in here
+            if self.handoffs.get(key) != value
+        ]
+        return wrong
 
     def differences(self, reference: "Found") -> list[str]:
         """Rows that only one of the two has.
@@ -189,7 +224,10 @@ def look(dsn: str, broker: str, left: list[str]) -> Found:
         by_id = _rows(client, "SELECT id FROM v_journey_events")
     letters = [row for row in views["v_dead_letters"] if row["reason"] == "erased"]
     # A touch of an erased person is erased where it came before the request, and refused where it came later.
-    views["v_dead_letters"] = [row for row in views["v_dead_letters"] if row["reason"] != "erased"]
+    views["v_dead_letters"] = [
+        row for row in views["v_dead_letters"] if row["reason"] not in ("erased", *OUTCOMES)
+    ]
+    views["v_handoffs"] = [row for row in views["v_handoffs"] if row["status"] != "withdrawn"]
     views |= {
         "erased_touchpoints": erased,
         "journey-events": [{"key": key, "value": value} for key, value in held(told).items()],
@@ -215,6 +253,7 @@ def look(dsn: str, broker: str, left: list[str]) -> Found:
         ),
         ids={row["id"] for row in by_id},
         profiles={(row["tenant"], row["account_id"]): profile_value(row) for row in views["v_accounts"]},
+        handoffs={(row["tenant"], row["handoff_id"]): handoff_of_view(row) for row in views["v_handoffs"]},
         identities={int(row["identifier_key"]): spans_of_table(row) for row in identities},
         refused=Counter(int(row["offset"]) for row in letters if row["topic"] == VALID.name),
         erased=set(map(canonical, erased)),
@@ -259,6 +298,14 @@ PROFILE = ("kind", "name", "keys", "crm_account_id", "stage", "stage_since", "jo
 
 def profile_value(row: dict[str, Any]) -> list[Any]:
     return [row[name] for name in (*PROFILE, "first_seen", "last_seen", "industry", "employees", "country")]
+
+
+def handoff_of_topic(message: dict[str, Any]) -> list[Any]:
+    return [message["occurred_at"], message["status"]]
+
+
+def handoff_of_view(row: dict[str, Any]) -> list[Any]:
+    return [row["at"], row["status"]]
 
 
 def spans_of_table(row: dict[str, Any]) -> list[Any]:

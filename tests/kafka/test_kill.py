@@ -3,10 +3,12 @@
 Each run is compared, row for row, with an undisturbed run of the same input.
 """
 
+import json
 import random
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,14 @@ from apache_kafka import ApacheKafka
 from found import Found
 from harness import WORKER, Chaos, Database, Feeder, World, ended, undisturbed
 
+from schemas.times import from_rfc3339, rfc3339
 from streams.market.market import Market
 
 pytestmark = pytest.mark.kafka
+
+REQUEST = re.compile(rb'^\{.*"type":"(?:demo|quote|call)_requested".*\}$')
+DOMAIN = re.compile(rb'"email":"[^"@]+@([^"]+)"')
+DAY = re.compile(rb'"occurred_at":"([^"]+)"')
 
 
 @pytest.fixture
@@ -41,7 +48,29 @@ def world(apache: ApacheKafka, database: Database, tmp_path: Path) -> Callable[.
 def market(touchpoints: int, seed: int) -> tuple[list[bytes], list[str]]:
     """Its lines, and the identifiers of which nothing is to be left."""
     one = Market(touchpoints, seed)
-    return list(one.lines()), one.truth().gone
+    return list(answered(one.lines(), random.Random(seed))), one.truth().gone
+
+
+def answered(lines: Iterable[bytes], rng: random.Random) -> Iterator[bytes]:
+    """The lines, and what sales says of the leads of firms: soon after a request, or before it has come."""
+    for number, line in enumerate(lines):
+        asked = REQUEST.search(line)
+        if asked is None or rng.random() < 0.3:
+            yield line
+            continue
+        domain, day = DOMAIN.search(line), DAY.search(line)
+        said = []
+        for n in range(rng.randint(1, 3)) if domain and day else ():
+            told = {
+                "event_id": f"lead-{number}-{n}",
+                "tenant": json.loads(line).get("tenant", "default"),
+                "occurred_at": rfc3339(from_rfc3339(day[1].decode()) + rng.randint(1, 40) * 43_200_000),
+                "outcome": rng.choice(("accepted", "working", "won", "lost", "rejected", "recycled")),
+                "account": {"domain": domain[1].decode()},
+            }
+            said.append(json.dumps({"topic": "lead-outcomes", "message": told}).encode())
+        early = rng.randint(0, len(said))
+        yield from (*said[:early], line, *said[early:])
 
 
 def disturbed(
