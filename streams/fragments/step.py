@@ -150,7 +150,8 @@ class Fragments:
         if gone or fragment.left:
             fragment.left = moved(fragment.left, stood, mapped, stand, fragment.mapped, version)
             name_predecessors(stand, fragment.left)
-        if not stand and (stood or last is None):
+        # Who is erased had no name when the row was read back, so it may not have been noted.
+        if not stand and (stood or last is None or named != fragment.identifier):
             self._idle.note(group, fragment.identifier, fragment.last)
         after = row.encode(fragment)
         if after != before:

@@ -28,7 +28,8 @@ from streams.identity import resolver
 from tests.simulation import builds, checks, topology
 from tests.simulation.bus import Bus
 from tests.simulation.people import BEGIN_MS, Line, clear, erased, lost
-from tests.simulation.said import Assertion, Request, said
+from tests.simulation.said import Assertion, Decision, Request, said
+from tests.simulation.sales import topic_of
 
 CLOCK_MS = BEGIN_MS + 118 * DAY_MS  # later than everything; nobody's devices are remembered for 120 days
 STEPS = [step.name for step in topology.STEPS]
@@ -178,6 +179,22 @@ class Topology(RuleBasedStateMachine):
         }
         said = Assertion(at, event["event_id"], what, a, b)
         self._say(Line(json.dumps(event).encode(), event, at, topics.ASSERTIONS.name, said))
+
+    @rule(
+        day=days, account=keys, what=st.sampled_from(["accepted", "working", "won", "lost", "close_journey"])
+    )
+    def sales_says(self, day: int, account: str, what: str) -> None:
+        """What became of a lead, or that a journey is over."""
+        at = self._at(day)
+        event: dict[str, Any] = {
+            "event_id": f"l{self.count:04}",
+            "tenant": "tenant-1",
+            "occurred_at": rfc3339(at),
+            "command" if what == "close_journey" else "outcome": what,
+            "account": given(account),
+        }
+        said = Decision(at, event["event_id"], what, account, "", named=True)
+        self._say(Line(json.dumps(event).encode(), event, at, topic_of(what), said))
 
     @rule(day=days, who=strong | strong | cookies)
     def erase(self, day: int, who: str) -> None:
