@@ -301,11 +301,11 @@ def profile_value(row: dict[str, Any]) -> list[Any]:
 
 
 def handoff_of_topic(message: dict[str, Any]) -> list[Any]:
-    return [message["occurred_at"], message["status"]]
+    return [message["feedback_due"], message["status"]]
 
 
 def handoff_of_view(row: dict[str, Any]) -> list[Any]:
-    return [row["at"], row["status"]]
+    return [row["feedback_due"], row["status"]]
 
 
 def spans_of_table(row: dict[str, Any]) -> list[Any]:

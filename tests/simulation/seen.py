@@ -200,7 +200,7 @@ def _as_event(handoff: LeadHandoff) -> JourneyEvent:
         subject=handoff.subject,
         kind="handoff",
         natural_key="/".join(handoff.handoff_id.split(".")[1:]),
-        occurred_at=handoff.occurred_at,
+        occurred_at=handoff.feedback_due or handoff.occurred_at,  # follows from when it was made
         emitted_at=handoff.emitted_at,
         version=handoff.version,
         account=AccountRef(handoff.subject, [], "", "", ""),
