@@ -186,9 +186,14 @@ def handoffs(run: Run) -> list[LeadHandoff]:
     return [_handoff(value) for value in read(run, topics.HANDOFFS.name)]
 
 
+def _asked(handoff: LeadHandoff) -> list[str]:
+    """The reasons that are news; what was before the hand-off is told as it was when there was news."""
+    return [r.code for r in handoff.reasons if r.code not in ("came_back", "handed_over_before")]
+
+
 def _as_event(handoff: LeadHandoff) -> JourneyEvent:
     """A hand-off, with what of it is worth a message of its own."""
-    details: dict[str, Any] = {"status": handoff.status, "reasons": [r.code for r in handoff.reasons]}
+    details: dict[str, Any] = {"status": handoff.status, "reasons": _asked(handoff)}
     if handoff.status not in OVER and handoff.call_first is not None:
         first = handoff.call_first
         details["call_first"] = (first.contact, first.email, first.phone)
