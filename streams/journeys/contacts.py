@@ -56,6 +56,12 @@ class Contact:
         """Whether nothing may be derived of what the contact does."""
         return not self.consent.get("profiling", True)
 
+    @property
+    def refuses_since(self) -> int:
+        """Since when it has done so (ms): the first word of the refusals that stand; -EVER: since ever."""
+        begun = [_refused_since(words["profiling"]) for words in self.words.values() if "profiling" in words]
+        return min((at for at in begun if at is not None), default=-EVER)
+
 
 def gather(there: Iterable[Snapshot]) -> dict[str, Contact]:
     """The contacts of these snapshots (standing ones, strongest identifier first)."""
@@ -139,3 +145,15 @@ def _take_words(known: Contact, snapshot: Snapshot, contact: str, *, strong: boo
     }
     if any(said.values()):
         known.words[snapshot.identifier] = {purpose: words for purpose, words in said.items() if words}
+
+
+def _refused_since(words: list[Word]) -> int | None:
+    """When the run of refusals began with which the words end; None: they end with leave given.
+
+    >>> _refused_since([(1, False), (2, True), (3, False), (9, False)]), _refused_since([(1, True)])
+    (3, None)
+    """
+    since = None
+    for at, given in words:
+        since = None if given else at if since is None else since
+    return since

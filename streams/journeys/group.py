@@ -49,7 +49,8 @@ class Known:
         self._definition = definition
         self._day_of = day_of
         self._no_life = frozenset(definition.journey.no_life)
-        self.refusing = frozenset(c for c, known in contacts.items() if known.refuses_profiling)
+        # Who refuses profiling, and since when, ms.
+        self.refusing = {c: known.refuses_since for c, known in contacts.items() if known.refuses_profiling}
         seen: dict[str, list[int]] = {}
         there: set[Spell] = set()  # with a touch
         shown: dict[tuple[str, int], dict[str, Touched]] = {}  # contact, begin of the period -> role -> first

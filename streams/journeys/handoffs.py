@@ -122,12 +122,6 @@ class Handoff:
         """The last valid outcome."""
         return self.outcomes[-1] if self.outcomes else None
 
-    @property
-    def latest(self) -> int:
-        """When the last thing happened that it tells of, ms."""
-        said = self.outcomes[-1].at if self.outcomes else self.at
-        return max(self.news[-1].at, said, self.ended_at or self.at)
-
     def due(self, days: int) -> int:
         """When feedback is due, ms."""
         return self.at + days * DAY_MS

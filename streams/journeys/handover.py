@@ -95,11 +95,7 @@ def told(account: Account, given: Given, handoff: Handoff) -> dict[str, Any]:
         "next_step": _next_step(handoff, first),
         "feedback_due": rfc3339(handoff.due(given.definition.handoff.feedback_days)),
     }
-    return {
-        "content": msgspec.to_builtins(content),
-        "causes": [touched.event_id for touched in handoff.news],
-        "latest": handoff.latest,
-    }
+    return {"content": msgspec.to_builtins(content), "causes": [touched.event_id for touched in handoff.news]}
 
 
 def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:

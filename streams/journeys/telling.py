@@ -62,14 +62,12 @@ def _handoff(ledger: Ledger, said: Said, version: tuple[int, int, int]) -> LeadH
     content = {"status": "open", "feedback_due": None, "account": firm, **details.get("content", {})}
     if said.retracted:
         content["status"] = "withdrawn"
-    # What is news of a hand-off happened after it was made.
-    at = details.get("latest", said.at) if said.type == "handoff_updated" else said.at
     content |= {
         "id": said.id,
         "type": said.type,
         "tenant": ledger.tenant,
         "subject": ledger.account,
-        "occurred_at": _time(at),
+        "occurred_at": _time(said.at),  # of the hand-off, also of news: it folds alike, whatever came when
         "emitted_at": _time(said.emitted),
         "version": version,
         "handoff_id": f"{journey_id}.{attempt}",

@@ -4,7 +4,7 @@ Pure arithmetic on touches, outcomes and commands: the same set gives the same j
 arrived in.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from schemas.internal import PERSON, Command, Outcome
@@ -168,16 +168,17 @@ class Walk:
         rules: Rules,
         desk: Desk,
         said: Iterable[Outcome | Command] = (),
-        refusing: Collection[str] = (),
+        refusing: Mapping[str, int] | None = None,
     ) -> None:
         """`people`: every contact named must be there. `said`: outcomes, and commands that close journeys.
 
-        `refusing`: who refuses profiling.
+        `refusing`: who refuses profiling, and since when (ms). What they did before that makes hand-offs, so
+        that what sales was told and acted on stands.
         """
         self._people = people
         self._rules = rules
         self._desk = desk
-        self._refusing = refusing
+        self._refusing = refusing or {}
         self._said = sorted(said, key=_told)
         self._next = 0  # of `_said`
         self._journeys: list[Journey] = []
@@ -217,7 +218,7 @@ class Walk:
             ends = at + gap_ms
             refuses = contact in refusing
             journey.take(touched, person, refuses=refuses)
-            if not refuses:
+            if not refuses or at < refusing[contact]:
                 desk.take(touched, journey)
             if spell is not None and person is not None and person.progress is not None:
                 furthest = person.progress.furthest

@@ -330,7 +330,11 @@ class Naive:
             c: max(
                 [1.5] * (c == "jane" and self.titled(c))
                 + [1.3] * (c == "bram" and self.titled(c))
-                + [1.3 for t, o in touched if o == c not in refuses and t.actor == PERSON and t.type in BUYS]
+                + [
+                    1.3
+                    for t, o in touched
+                    if o and o == c not in refuses and t.actor == PERSON and t.type in BUYS
+                ]
                 + [1.0]
             )
             for c in ("jane", "bram", "")

@@ -47,13 +47,18 @@ def against_oracle(
             refused |= {one.id: "no_handoff" for one in about if one.what in OUTCOMES}
     for group, touches in touched.items():
         account = accounts[group]
-        refusing = {one for one in tenant.refusing if (account, one) in standing}
+        refusing = {one: at for one, at in tenant.refusing.items() if (account, one) in standing}
 
         def refuses(touch: Touched, refusing: Collection[str] = refusing) -> bool:
             return touch.contact is not None and not touch.contact.isdisjoint(refusing)
 
+        def refused_then(touch: Touched, refusing: Mapping[str, int] = refusing) -> bool:
+            return touch.contact is not None and any(
+                touch.at >= refusing.get(one, touch.at + 1) for one in touch.contact
+            )
+
         ready = _ready(shown.get(account, {}), touches)
-        walked = oracle_journeys.walked(touches, said.get(group, []), account, ready, refuses, clock)
+        walked = oracle_journeys.walked(touches, said.get(group, []), account, ready, refused_then, clock)
         refused |= walked.refused
         for at in walked.unready:
             yield f"{account}: no group in evaluation was ready at {rfc3339(at)}"

@@ -128,14 +128,16 @@ class Tenant:
         return {s: at for at, s in sorted(told, reverse=True)}
 
     @cached_property
-    def refusing(self) -> set[str]:
-        """Identifiers whose latest word on profiling is no."""
-        words = {
-            e.fragment: e.profiling
-            for e in self.events
-            if e.profiling is not None and self.alive(e.fragment, e.at)
-        }
-        return {identifier for identifier, given in words.items() if not given}
+    def refusing(self) -> dict[str, int]:
+        """Identifiers whose latest word on profiling is no, and since when there was no other."""
+        since: dict[str, int] = {}
+        for e in self.events:
+            if e.profiling is not None and self.alive(e.fragment, e.at):
+                if e.profiling:
+                    since.pop(e.fragment, None)
+                else:
+                    since.setdefault(e.fragment, e.at)
+        return since
 
     # ---- accounts
 
@@ -267,7 +269,7 @@ class Tenant:
             strong = event.fragment
         elif event.weak and event.fragment not in self.refusing:
             owner = self.owner(event.fragment, event.at)
-            if owner is not None and not owner[1] and not self.contact[owner[0]] & self.refusing:
+            if owner is not None and not owner[1] and self.contact[owner[0]].isdisjoint(self.refusing):
                 strong = owner[0]
         contact = self.contact[strong] if strong else None
         if event.keys:

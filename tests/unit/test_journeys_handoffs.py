@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.internal import US
+from schemas.internal import OTHER, US, Fact
 from streams.journeys.account import Account
 from streams.journeys.handoffs import OVER, TABLE
 from tests.unit.test_journeys_given import (
@@ -278,3 +278,15 @@ def test_a_new_journey_counts_attempts_from_one():
 def test_feedback_is_lacking_when_nothing_was_heard_by_then(said, lacks):
     (made,) = after_demo(*said).desk.made
     assert made.lacks_answer(7) is lacks
+
+
+def test_who_refuses_profiling_is_no_lead_from_then_on():
+    for refused, made in ((START - 1, []), (START, []), (START + 1, ["1.1"])):
+        jane = having(
+            willing("jane", DEMO),
+            words={"profiling": [(START - 9, True), (refused, False), (START + 9, False)]},
+        )
+        jane.facts["consent.profiling"] = Fact(OTHER, START + 9, "web", False)
+        given = at_time(START + DAY, jane)
+        assert [one.key for one in given.desk.made] == made
+        assert given.score.value == 0
