@@ -300,8 +300,8 @@ WITH
     traced AS (
         SELECT
             tenant, handoff_id,
-            argMinIf(campaign_id, (occurred_at, source, event_id), campaign_id != '' AND occurred_at <= at) AS campaign_first,
-            argMaxIf(campaign_id, (occurred_at, source, event_id), campaign_id != '' AND occurred_at <= at) AS campaign_last,
+            argMinIf(campaign_id, (occurred_at, source, event_id), own AND campaign_id != '' AND occurred_at <= at) AS campaign_first,
+            argMaxIf(campaign_id, (occurred_at, source, event_id), own AND campaign_id != '' AND occurred_at <= at) AS campaign_last,
             argMinIf(origin, (occurred_at, source, event_id), own) AS first_source
         FROM made INNER JOIN journey_touches USING (tenant, journey_id)
         GROUP BY tenant, handoff_id

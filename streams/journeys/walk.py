@@ -181,11 +181,13 @@ class Walk:
         self._refusing = refusing or {}
         self._said = sorted(said, key=_told)
         self._next = 0  # of `_said`
+        self._clock = 0
         self._journeys: list[Journey] = []
         self._open: Journey | None = None
 
     def over(self, touches: list[Touched], clock: int) -> Walked:
         """Walk over the touches, sorted; at the end the clock shows what has ended by then."""
+        self._clock = clock
         said, people, desk, refusing = self._said, self._people, self._desk, self._refusing
         no_life, gap_ms, names = self._rules.no_life, self._rules.gap_ms, self._rules.names
         ends = -EVER  # when the journey that is walked ends, ms
@@ -243,7 +245,8 @@ class Walk:
             one = self._said[self._next]
             self._next += 1
             journey = self._open
-            if journey is not None and one.at > journey.closes_at:
+            # Only touches move the clock: what people say of later does not end a journey that is still open.
+            if journey is not None and min(one.at, self._clock) > journey.closes_at:
                 self._end_by_gap()
                 journey = None
             if isinstance(one, Command):

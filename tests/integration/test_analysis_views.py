@@ -222,7 +222,13 @@ def test_steps_of_won_journeys(at: Warehouse) -> None:
 
 
 def test_what_became_of_leads(at: Warehouse) -> None:
-    at.feed(*journeys(at))
+    mail = {"channel": "email", "source": "email", "content": {}, "campaign": {"campaign_id": "n1"}}
+    at.feed(
+        *journeys(at),
+        # What we send, and mail that is opened, brings nobody.
+        at.touch("m6", "user_id:c6", on(1), type="email_sent", actor=US, **mail),
+        at.touch("o6", "user_id:c6", on(2), type="email_opened", **mail),
+    )
     columns = "dimension, value, handoffs, won, lost, conversion, revenue, median_hours"
     lost, won = (1, 0, 1, 0.0, 0, 12.0), (1, 1, 0, 1.0, 50, 24.0)
     assert where(at, "v_lead_results", columns) == [

@@ -344,7 +344,7 @@ class Naive:
         events = [(t.at, 0, t.source, t.event_id, (t, c)) for t, c in alive]
         events += [(s.at, 1 + isinstance(s, Command), "", s.event_id, s) for s in said]
         for at, order, _, _, event in sorted(events, key=lambda e: e[:4]):
-            self.pass_gap(at)
+            self.pass_gap(at if order == 0 else min(at, clock))
             if order == 0:
                 self.touch(*event, refuses=event[1] in refuses)
             elif order == 1:

@@ -83,7 +83,7 @@ def walked(
     for at, what in sorted(
         [*((t.at, t) for t in alive), *((d.at, d) for d in decisions)], key=lambda x: x[0]
     ):
-        _pass(found, at)
+        _pass(found, at if isinstance(what, Touched) else min(at, clock))  # only touches move the clock
         if isinstance(what, Touched):
             _touch(found, what, ready, refuses)
         elif what.what == "close_journey":

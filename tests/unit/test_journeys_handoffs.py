@@ -290,3 +290,12 @@ def test_who_refuses_profiling_is_no_lead_from_then_on():
         given = at_time(START + DAY, jane)
         assert [one.key for one in given.desk.made] == made
         assert given.score.value == 0
+
+
+def test_what_is_said_of_later_than_the_clock_finds_what_is_still_open():
+    lost = outcome("lost", START + 500 * DAY)
+    given = at_time(HERE, willing("jane", DEMO), firm(lost))
+    assert (states(given), closed(given)) == ([("1.1", "lost")], [(lost.at, "lost")])
+    given = at_time(START + GAP + 1, willing("jane", DEMO), firm(lost))
+    assert (states(given), closed(given)) == ([("1.1", "expired")], [(START + GAP, "gap")])
+    assert refused(given) == [(lost.event_id, "no_handoff")]
