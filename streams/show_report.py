@@ -272,8 +272,10 @@ def _handoff(one: Handoff) -> Iterator[Text]:
 def first_call(one: Handoff) -> str:
     """Whom to call first, by what, and why."""
     first = one.call_first
-    if not first.contact:
+    if not (first.contact or first.email):
         return f"call first: {first.why or 'nobody is known who may be approached'}"
+    if not first.contact:  # the firm's mailbox
+        return f"write to {first.email}; {first.why}"
     how = ", ".join(filter(None, (first.phone, first.email))) or "no address or number that may be used"
     return f"call first: {first.name or first.contact}, {how}; {first.why}"
 
