@@ -98,6 +98,7 @@ def test_hand_offs_that_are_over_stand_below_and_say_what_became_of_them() -> No
     [
         (CallFirst("", "", "", "", ""), "call first: nobody is known who may be approached"),
         (CallFirst("", "", "", "", "nobody may"), "call first: nobody may"),
+        (CallFirst("", "", "", "info@acme.nl", "asked"), "write to info@acme.nl; asked"),
         (
             CallFirst(MARLEEN, "Marleen Bos", "", "", "asked for a demo"),
             "call first: Marleen Bos, no address or number that may be used; asked for a demo",
