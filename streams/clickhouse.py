@@ -36,6 +36,7 @@ _READING: Final[dict[str, Any]] = {
     "output_format_pretty_row_numbers": 0,
     "output_format_pretty_color": 0,
     "output_format_pretty_max_rows": 10_000,
+    "output_format_pretty_single_large_number_tip_threshold": 0,  # no "-- 82 trillion" beside a number
 }
 _READ_ONLY: Final = 164  # ClickHouse's code of what a reader may not do
 # Around the server's own words: the driver's, once or twice the code, the server's version and address.

@@ -186,9 +186,9 @@ class Settings(BaseSettings):
         "last_known",
         description="whose an anonymous touch on a known person's device is: that person's, or nobody's",
     )
-    definition: Annotated[Path, AfterValidator(_definition)] | None = Field(
-        None, description="journeys.toml with what differs from the default definition"
-    )
+    definition: Annotated[
+        Annotated[Path, AfterValidator(_definition)] | None, BeforeValidator(lambda given: given or None)
+    ] = Field(None, description="journeys.toml with what differs from the default definition")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of the worker's log")
 
     @property

@@ -128,7 +128,10 @@ def test_who_asked_may_be_called_about_that_alone() -> None:
             "it is over; another one is made by demo requested or quote requested or call requested,"
             " or in evaluation by 40 points of later touches",
         ),
-        ("withdrawn", "nothing: the touches or the people that made it are not here any more"),
+        (
+            "withdrawn",
+            "nothing: what made it is taken apart, erased, or of somebody who refuses that anything is derived",
+        ),
     ],
 )
 def test_what_would_change_it(status: str, first: str) -> None:

@@ -109,7 +109,10 @@ def test_counts_now_and_then() -> None:
 def test_topic_rules_do_not_change_what_is_taken_in() -> None:
     lines = words('[[topics]]\ntopic = "x"\nurl = "x"')
     assert "keep their topic" in lines[1]
-    assert lines[-1] == "no account would stand otherwise"
+    assert (
+        lines[-1]
+        == "no account would change its stage, journeys, hand-offs or silence; scores, roles and times may differ"
+    )
 
 
 def test_only_the_first_are_listed_unless_all_are_asked_for() -> None:

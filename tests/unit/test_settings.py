@@ -188,3 +188,8 @@ def test_a_worker_of_the_embedded_stack_is_told_what_this_process_was(
         assert (told.device_policy, told.generation, told.partitions, told.live) == ("anonymous", 3, 8, False)
         assert told.rules.journey.gap_days == 90
     assert len(started) == 2
+
+
+def test_a_setting_of_a_file_that_is_empty_is_unset(monkeypatch):
+    monkeypatch.setenv("JOURNEYS_DEFINITION", "")
+    assert Settings().definition is None
