@@ -147,7 +147,7 @@ def changes(one: Handoff, rules: Definition) -> Iterator[str]:
     requests = " or ".join(name.replace("_", " ") for name in rule.requests)
     ready = f"in {rule.stage} by {rule.engagement:g} points of later touches"
     if one.status == "withdrawn":
-        yield "nothing: what made it is taken apart, erased, or of somebody who refuses that anything is derived"
+        yield "nothing: what made it is taken apart, erased, or of somebody who refuses profiling"
         return
     possible = [outcome for outcome in TABLE[one.status] if outcome != one.status]
     if one.status in OVER:

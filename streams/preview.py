@@ -141,7 +141,7 @@ def in_words(found: Preview, was: Definition, now: Definition, *, all_: bool) ->
     yield _counted("silent", found.was.silent, found.now.silent)
     yield ""
     if not found.moves:
-        yield "no account would change its stage, journeys, hand-offs or silence; scores, roles and times may differ"
+        yield "no account changes its stage, journeys, hand-offs or silence; scores and times may differ"
         return
     many = "1 account" if len(found.moves) == 1 else f"{len(found.moves):,} accounts"
     yield f"{many} would stand otherwise"

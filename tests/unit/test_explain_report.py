@@ -130,7 +130,7 @@ def test_who_asked_may_be_called_about_that_alone() -> None:
         ),
         (
             "withdrawn",
-            "nothing: what made it is taken apart, erased, or of somebody who refuses that anything is derived",
+            "nothing: what made it is taken apart, erased, or of somebody who refuses profiling",
         ),
     ],
 )

@@ -111,7 +111,7 @@ def test_topic_rules_do_not_change_what_is_taken_in() -> None:
     assert "keep their topic" in lines[1]
     assert (
         lines[-1]
-        == "no account would change its stage, journeys, hand-offs or silence; scores, roles and times may differ"
+        == "no account changes its stage, journeys, hand-offs or silence; scores and times may differ"
     )
 
 
