@@ -22,6 +22,7 @@ import shutil
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -47,6 +48,9 @@ PROBE_SECONDS = 1.0
 POLL_SECONDS = 0.05
 PORTS = range(20_000, 32_000)  # below those that Linux and macOS give to outgoing connections
 TRIES = 3  # to start the broker on a free port, which somebody may take before it does
+
+_given: set[int] = set()  # of PORTS, by this process: a child may not have bound its port yet
+_giving = threading.Lock()
 
 # Kafka's Metadata request, version 1: size, key, version, correlation id, no client id, about no topic.
 _METADATA = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
@@ -316,11 +320,18 @@ def _broker_program() -> str:
 
 
 def free_port() -> int:
-    """A loopback port that is free now, and that no outgoing connection takes before its child listens."""
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
+    """A loopback port that is free now, and that no outgoing connection takes before its child listens.
+
+    No port is given twice by one process.
+    """
+    with _giving:
+        for port in random.sample(PORTS, len(PORTS)):
+            if port in _given:
+                continue
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind((HOST, port))
+                _given.add(port)
+                return port
     raise StackError("no port is free")
 
 

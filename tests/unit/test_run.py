@@ -235,10 +235,19 @@ def test_a_free_port_is_none_that_an_outgoing_connection_may_get(monkeypatch: py
     ):
         assert made.getsockname()[1] not in PORTS
     assert {free_port() for _ in range(20)} <= set(PORTS)
-    with socket.create_server(("127.0.0.1", free_port())) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setattr(streams.embedded, "PORTS", [taken.getsockname()[1]])
         with pytest.raises(StackError, match="no port is free"):
             free_port()
+
+
+def test_a_port_is_given_once_though_nobody_has_bound_it_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = [free_port(), free_port()]
+    monkeypatch.setattr(streams.embedded, "PORTS", ports)
+    monkeypatch.setattr(streams.embedded, "_given", set())
+    assert {free_port(), free_port()} == set(ports)
+    with pytest.raises(StackError, match="no port is free"):
+        free_port()
 
 
 # ---- when all is drained
