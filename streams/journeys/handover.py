@@ -105,14 +105,14 @@ def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
     request without a name it is a mailbox.
     """
     known = account.group.known
-    about = f"asked for {_ASKED.get(handoff.code, 'it')} on {_day(given, handoff.at)}"
     asked = _askers(handoff)
-    for contact, at in asked.items():
-        ways = known.may(contact, EVER, at)
-        if ways or not known.refuses(contact, at):
-            return _call(account, contact, ways, about)
+    for contact, request in asked.items():
+        ways = known.may(contact, EVER, request.at)
+        if ways or not known.refuses(contact, request.at):
+            return _call(account, contact, ways, _asked(given, request))
     if handoff.code != GROUP_READY and not asked and account.mailboxes:
-        return CallFirst("", "", "", account.mailboxes[0], f"{about}, without a name")
+        about = f"{_asked(given, handoff.news[-1])}, without a name"
+        return CallFirst("", "", "", account.mailboxes[0], about)
     there = {spell.contact for spell in _there(account, given, handoff)}
     best = [c for c in known.open_to if c in there]
     for contact in sorted(best, key=lambda c: (-handoff.shares.get(c, 0.0), c)):
@@ -122,7 +122,8 @@ def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
             why = f"the most engaged of those who may be approached ({roles}; {points})"
             return _call(account, contact, ways, why)
     if asked:  # named, so that sales knows whose request it was
-        return _call(account, next(iter(asked)), (), f"{about}, {_SAID_NO}")
+        contact, request = next(iter(asked.items()))
+        return _call(account, contact, (), f"{_asked(given, request)}, {_SAID_NO}")
     return CallFirst("", "", "", "", "nobody is known who may be approached")
 
 
@@ -169,10 +170,14 @@ def _there(account: Account, given: Given, handoff: Handoff) -> Iterable[Spell]:
     return (s for s in account.spells if (s.appeared or 0) <= ended < s.until)
 
 
-def _askers(handoff: Handoff) -> dict[str, int]:
-    """Who asked, the first one first, and when each did last (ms)."""
+def _askers(handoff: Handoff) -> dict[str, Touched]:
+    """Who asked, the first one first, and the latest request of each."""
     requests = handoff.news[1:] if handoff.code == GROUP_READY else handoff.news
-    return {touched.contact: touched.at for touched in requests if touched.contact}
+    return {touched.contact: touched for touched in requests if touched.contact}
+
+
+def _asked(given: Given, request: Touched) -> str:
+    return f"asked for {_ASKED.get(request.touch.type, 'it')} on {_day(given, request.at)}"
 
 
 def _reasons(account: Account, given: Given, handoff: Handoff) -> list[Reason]:
@@ -230,7 +235,8 @@ def _members(account: Account, given: Given, handoff: Handoff) -> list[HandoffMe
     order = sorted(there, key=lambda contact: (-handoff.shares.get(contact, 0.0), contact))
     members = []
     for contact in order[:MOST_MEMBERS]:
-        ways = group.known.may(contact, EVER, asked.get(contact))
+        request = asked.get(contact)
+        ways = group.known.may(contact, EVER, request.at if request else None)
         how = _call(account, contact, ways, "")
         members.append(
             HandoffMember(
@@ -302,8 +308,10 @@ def _next_step(handoff: Handoff, first: CallFirst) -> str:
     if not who or first.why.endswith(_SAID_NO):
         return "find out who may be approached; nobody has given leave yet"
     by = "call" if first.phone else "write to" if first.email else "reach"
-    if handoff.code in _ASKED:
-        return f"{by} {who} about {_ASKED[handoff.code]}"
+    request = _askers(handoff).get(first.contact)
+    about = request.touch.type if request else handoff.code
+    if about in _ASKED:
+        return f"{by} {who} about {_ASKED[about]}"
     return f"{by} {who}: the group compares"
 
 

@@ -124,6 +124,33 @@ def test_where_who_asked_wants_no_more_the_next_who_asked_is_called_then_the_mos
     assert told["why"] == "the most engaged of those who may be approached (initiator, buyer; 4.95 points)"
 
 
+def test_who_is_named_is_named_for_their_own_latest_request():
+    no = {"email": [(START + 9, False)], "phone": [(START + 9, False)]}
+    quote = willing("bram", touch(START + 2 * DAY, "quote_requested"))
+    told = last(jane(DEMO, **no), quote, clock=START + 3 * DAY)
+    assert (told["call_first"]["name"], told["call_first"]["why"]) == (
+        "Bram",
+        "asked for a quote on 2025-01-03",
+    )
+    assert told["next_step"] == "write to Bram about a quote"
+    told = last(jane(DEMO, touch(START + DAY, "call_requested"), **no), clock=START + 3 * DAY)
+    assert told["call_first"]["why"] == "asked for a call on 2025-01-02"
+    no = {"email": [(START + 2 * DAY, False)], "phone": [(START + 2 * DAY, False)]}
+    told = last(jane(DEMO, touch(START + DAY, "call_requested"), **no), clock=START + 3 * DAY)
+    assert told["call_first"]["why"].startswith("asked for a call on 2025-01-02, and has said no since")
+
+
+def test_who_asks_after_the_group_was_ready_is_named_for_what_they_asked():
+    met = [touch(START + i, "meeting_held", event_id=f"m{i}") for i in range(2)]
+    told = last(willing("user", *met), jane(touch(START + DAY, "demo_requested")), clock=START + 2 * DAY)
+    assert [reason["code"] for reason in told["reasons"]] == ["demo_requested", "group_ready"]
+    assert (told["call_first"]["name"], told["call_first"]["why"]) == (
+        "Jane",
+        "asked for a demo on 2025-01-02",
+    )
+    assert told["next_step"] == "write to Jane about a demo"
+
+
 def test_role_weight_times_engagement_decides_of_those_who_may_be_approached():
     met = [touch(START + i, "meeting_held", event_id=f"m{i}") for i in range(2)]
     boss = willing("boss", touch(START - 5, "event_attended"), title="directeur")
