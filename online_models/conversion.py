@@ -127,11 +127,12 @@ class Conversion(base.Classifier):
         known = self._regression._weights
         if len(known) + len(x) > FEATURES:
             x = {name: value for name, value in x.items() if name in known}
-        score = self._score(self._scaled(x))
+        scaled = self._scaled(x)
+        score = self._score(scaled)
         told = self._platt.probability(score) if self._outcomes >= ENOUGH else None
         self._waiting[handoff] = _Waiting(x, score, told)
         self._scaler.learn_one({name: value for name, value in x.items() if _WORD not in name})
-        self._regression.learn_one(self._scaled(x), False)
+        self._regression.learn_one(scaled, False)
 
     def outcome(self, handoff: str, won: bool) -> None:
         """It ended: won, or in any other way. Of one that is not known, or has ended, it is no news."""
@@ -218,10 +219,15 @@ class Conversion(base.Classifier):
         What was never learned does not count.
         """
         known = self._scaler.counts
-        scaled = self._scaler.transform_one({name: value for name, value in x.items() if name in known})
-        found = {name: max(-4.0, min(4.0, value)) for name, value in scaled.items()}
-        found.update({name: value for name, value in x.items() if _WORD in name})
-        return found
+        plain = {name: value for name, value in x.items() if name in known}
+        scaled: dict[str, float] = self._scaler.transform_one(plain)
+        for name, value in scaled.items():
+            if not -4.0 < value < 4.0:
+                scaled[name] = 4.0 if value > 0 else -4.0
+        for name, value in x.items():
+            if _WORD in name:
+                scaled[name] = value
+        return scaled
 
     def _score(self, scaled: dict[str, float]) -> float:
         """The log odds of being won, with the double counting turned back: p = b / (1 - b)."""

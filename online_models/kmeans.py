@@ -19,7 +19,7 @@ SMALLEST, LARGEST = 2, 12
 """Numbers of segments that are looked at."""
 
 AGREE: Final = 0.85  # adjusted Rand index of two halves of the accounts
-NEAR: Final = 0.95  # of the best number's silhouette
+NEAR: Final = 0.9  # of the best number's silhouette
 TINY: Final = 0.02  # share of the accounts that a segment must have
 FEW: Final = 5  # accounts that a segment must have
 _STARTS: Final = 8  # of which the best is taken

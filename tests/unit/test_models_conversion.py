@@ -77,7 +77,9 @@ def test_nothing_is_known_before_fifty_outcomes():
         assert model.probability({"members": n}) is None
         assert model.quality() is None
         model.handed_off(f"h{n}", {"members": n})
+        before = model.snapshot()
         model.handed_off(f"h{n}", {"members": n + 1})  # no news
+        assert model.snapshot() == before
     for n in range(ENOUGH):
         assert model.probability({"members": 3}) is None
         model.outcome(f"h{n}", won=False)

@@ -129,6 +129,17 @@ def test_few_gaps_that_ended_raised_an_alarm():
     assert by_hand / total > 0.05 or fit.silent == 0.3  # no lower than it must be
 
 
+def test_where_many_come_back_late_alarms_wait_longer():
+    rhythms = Rhythms()
+    for n in range(80):
+        for day in [*range(0, 18, 3), *([215] if n < 60 else [])]:  # a fifth of the gaps are long
+            rhythms.learn_one(f"c{n}", day + n % 7)
+    fit = rhythms.close_epoch(230)
+    assert fit.silent < 0.3
+    assert fit.false_alarms <= FALSE_ALARMS
+    assert fit.quiet >= fit.silent
+
+
 def test_thresholds():
     ended = [n / 100 for n in range(100)]
     for most in (0.05, 0.1, 0.2):
