@@ -309,7 +309,8 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     `history` are the facts that count per employment (`PER_EMPLOYMENT`), each value that was told; `words` is
     what was said of each purpose of consent, ascending. `outcomes` and `commands` stand in the fragment of
     the account key that they name first. `named`: the key is known by these alone, which is no sign of an
-    account. `mailboxes` are the role mailboxes on its touches.
+    account. `mailboxes` are the role mailboxes on its touches. `elsewhere`: all touches of the fragment
+    are in other accounts.
     """
 
     tenant: str
@@ -330,6 +331,7 @@ class Snapshot(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="fr
     commands: list[Command] = []
     named: bool = False
     mailboxes: list[str] = []
+    elsewhere: bool = False
 
 
 class AccountRecord(msgspec.Struct, array_like=True, gc=False, tag_field="_", tag="record"):

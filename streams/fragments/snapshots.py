@@ -76,10 +76,14 @@ def _standing(row: Fragment, mapped: MapState, touches: list[Mini]) -> dict[str,
         if index not in there:
             there[index] = _part(spans, index)
         there[index].touches.append(touch)
-    return {
+    stand = {
         account: _snapshot(row, account, [there[index] for index in sorted(there)])
         for account, there in parts.items()
     }
+    touched = {account for account, snapshot in stand.items() if any(part.touches for part in snapshot.parts)}
+    for account, snapshot in stand.items():
+        snapshot.elsewhere = bool(touched) and account not in touched
+    return stand
 
 
 def _is_spoken_of(row: Fragment) -> bool:

@@ -8,7 +8,8 @@ Rules that are decided here:
   whose touches all name the account themselves proves a visit, not an employment: it counts for the periods
   only where there is nothing else. Weak identifiers tell who owned a device when, never of employment;
 - facts about the firm on a person's fragment count only when they were told while that fragment was here;
-- what only outcomes and commands name is no account;
+- what only outcomes and commands name is no account, nor is a person without a firm all whose touches are in
+  other accounts;
 - the name is the best told of the firm, one typed by a person included, also where no account key is known;
   else, of an account without a key, that of its first member that has one.
 """
@@ -151,7 +152,8 @@ def derive(snapshots: Iterable[Snapshot], given: Given) -> Account:
         names = (contacts[spell.contact].name for spell in spells)
         name = next((name for name in names if name and "@" not in name), "")  # an address names nobody
     return Account(
-        gone=not (people or walked.touches or firm or any(map(_is_firm, firms))),
+        gone=not (people or walked.touches or firm or any(map(_is_firm, firms)))
+        or (not keys and not walked.touches and any(s.elsewhere for s in there)),
         organisation=bool(keys),
         name=name,
         keys=keys,

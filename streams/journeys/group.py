@@ -125,10 +125,15 @@ class Known:
         legitimate = self._definition.handoff.legitimate
         return reach.reach(legitimate, self.lines[contact], at, self._day_of, asked)
 
+    def consents(self, contact: str, at: int) -> bool:
+        """Whether the contact may be approached at a time (ms), also where nobody here knows how."""
+        legitimate = self._definition.handoff.legitimate
+        return bool(reach.approachable(legitimate, self.lines[contact].words, at))
+
     def anybody(self, at: int) -> bool:
         """Whether somebody who is here at a time (ms) may be approached."""
         return any(
-            self.may(c, at)
+            self.consents(c, at)
             for c in self.open_to
             if any(spell.since <= at < spell.until for spell in self._spells[c])
         )
@@ -229,12 +234,8 @@ def _known(
 
 def _once_open(line: reach.Known, legitimate: Collection[str]) -> bool:
     """Whether there is a way that could be open without a request, sooner or later."""
-    lines = {"email": line.addresses, "phone": line.numbers}
     return any(
-        lines[way]
-        and (
-            way in legitimate or any(given for said in line.words.values() for _, given in said.get(way, ()))
-        )
+        way in legitimate or any(given for said in line.words.values() for _, given in said.get(way, ()))
         for way in reach.CHANNELS
     )
 

@@ -114,13 +114,15 @@ def call_first(account: Account, given: Given, handoff: Handoff) -> CallFirst:
         about = f"{_asked(given, handoff.news[-1])}, without a name"
         return CallFirst("", "", "", account.mailboxes[0], about)
     there = {spell.contact for spell in _there(account, given, handoff)}
-    best = [c for c in known.open_to if c in there]
-    for contact in sorted(best, key=lambda c: (-handoff.shares.get(c, 0.0), c)):
-        if ways := known.may(contact, EVER):
-            roles = ", ".join(role.role for role in account.group.roles.get(contact, [])) or "no role known"
-            points = f"{handoff.shares.get(contact, 0.0):g} points"
-            why = f"the most engaged of those who may be approached ({roles}; {points})"
-            return _call(account, contact, ways, why)
+    open_to = [c for c in known.open_to if c in there and known.consents(c, EVER)]
+    # First those of whom an address or a number is known that works.
+    found = [(c, known.may(c, EVER)) for c in open_to]
+    for contact, ways in sorted(found, key=lambda f: (not f[1], -handoff.shares.get(f[0], 0.0), f[0])):
+        roles = ", ".join(role.role for role in account.group.roles.get(contact, [])) or "no role known"
+        points = f"{handoff.shares.get(contact, 0.0):g} points"
+        how = "" if ways else "; no address or number that works is known here"
+        why = f"the most engaged of those who may be approached ({roles}; {points}){how}"
+        return _call(account, contact, ways, why)
     if asked:  # named, so that sales knows whose request it was
         contact, request = next(iter(asked.items()))
         return _call(account, contact, (), f"{_asked(given, request)}, {_SAID_NO}")

@@ -160,7 +160,7 @@ def settle(
     here = refs.index(making.ref)
     if handed:
         held = list(held)
-        carried = _carried(ledger.account, handed, making.account, held, here)
+        carried = _carried(ledger, handed, making.account, held, here)
         for thing, said in before.items():
             back = msgspec.structs.replace(said, given=False)
             if thing in carried and _still(back, carried[thing]):
@@ -222,25 +222,28 @@ def adopt(ours: Ledger, theirs: Ledger) -> Ledger:
 
 
 def _carried(
-    into: str, handed: Iterable[Ledger], account: Account, held: Iterable[Holding], here: int
+    mine: Ledger, handed: Iterable[Ledger], account: Account, held: Iterable[Holding], here: int
 ) -> dict[tuple[str, str], Said]:
     """What was told by who became part of this account, under the keys that it has here.
 
     Of several that told of a thing, and of two journeys that turn out to be one, the first counts. What the
     account had told itself and gets back counts under the number that it had. A hand-off is known by the
-    touch that made it, and only where that makes none here by its number.
+    touch that made it, and by its number only where that makes none here or was told of here already.
     """
     carried: dict[tuple[str, str], Said] = {}
     rest: dict[tuple[str, str], Said] = {}
+    before = {said.key for said in mine.said if said.kind == HANDOFF}
     attempts = {(one.at, one.source, one.cause): one.key for one in held if one.kind == HANDOFF}
     for ledger in sorted(handed, key=lambda one: one.account):
         ours = numbers(ledger, account)
-        if ledger.account == into:
+        if ledger.account == mine.account:
             ours = {theirs: number for theirs, number in ours.items() if theirs == number}
         handoffs = {
-            said.key: attempts.get((said.at, said.source, said.cause), "")
+            said.key: known
             for said in ledger.said
             if said.kind == HANDOFF
+            and (known := attempts.get((said.at, said.source, said.cause), ""))
+            and not (known in before or (HANDOFF, known) in carried)
         }
         for said in sorted(ledger.said, key=_number):
             key = said.key

@@ -241,6 +241,16 @@ def test_a_touch_waits_for_the_account_that_it_names(driven: Driven) -> None:
     }
 
 
+def test_an_account_is_told_when_all_touches_are_in_others(driven: Driven) -> None:
+    home = mapped(JANE, (None, "c1", "a1"), domain__acme_dot_nl="a2")
+    driven.take(touch(account=ACME), home)
+    assert {account: one.elsewhere for account, one in driven.snapshots.items()} == {"a1": True, "a2": False}
+    driven.take(touch(event_id="e2"))
+    assert {account: one.elsewhere for account, one in driven.snapshots.items()} == {
+        "a1": False
+    }  # a2: as before
+
+
 def test_touches_of_an_account_key_do_not_name_another(driven: Driven) -> None:
     driven.take(touch(ACME, account=ACME), mapped(ACME, (None, None, "a1")))
     assert driven.stated == [Seen("t", ACME, START)]

@@ -172,3 +172,12 @@ def test_dense_fragments_are_shown():
     assert not account(jane).dense
     jane.dense = True
     assert account(jane).dense
+
+
+def test_a_person_all_whose_touches_name_firms_is_no_account():
+    crm = fragment("contact_id:7", of("jane"))
+    assert not account(crm).gone  # known from the CRM alone
+    crm.elsewhere = True
+    assert account(crm, fragment(JANE, of("jane"))).gone
+    assert not account(crm, fragment(JANE, of("jane", touch(START)))).gone
+    assert not account(crm, fragment("domain:acme.nl")).gone

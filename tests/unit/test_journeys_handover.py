@@ -109,6 +109,17 @@ def test_who_asked_may_be_approached_about_that_unless_withdrawn_later():
     assert last(jane(DEMO, again, email=[(START + 9, False)]))["call_first"]["email"] == "jane@acme.nl"
 
 
+def test_consent_alone_makes_a_group_ready_also_where_no_number_is_known():
+    words = {"phone": [(START - DAY, True)]}
+    steps = [
+        touch(START + n, kind) for n, kind in enumerate(("meeting_held", "survey_answered", "trial_started"))
+    ]
+    told = last(having(fragment("contact_id:7", of("jane", *steps)), words=words), firm())
+    assert (told["reasons"][0]["code"], told["call_first"]["contact"]) == ("group_ready", "jane")
+    assert (told["call_first"]["email"], told["call_first"]["phone"]) == ("", "")
+    assert told["call_first"]["why"].endswith("no address or number that works is known here")
+
+
 def test_what_is_withdrawn_after_the_clock_is_withdrawn():
     told = last(jane(DEMO, email=[(START + 9 * DAY, False)], phone=[(START + 9, False)]), clock=START)
     assert told["call_first"]["email"] == ""

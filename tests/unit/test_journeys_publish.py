@@ -19,6 +19,7 @@ from tests.unit.test_journeys_given import (
     START,
     TENANT,
     Driven,
+    command,
     everything,
     firm,
     fragment,
@@ -331,6 +332,33 @@ def test_numbers_that_move_by_a_merge_make_none_anew():
     rows = profiles(sent)[-1]["handoffs"]
     assert [(r["attempt"], r["status"]) for r in rows] == [(1, "recycled"), (2, "recycled"), (3, "open")]
     assert {h["type"] for h in handoffs(sent)} == {"handoff_updated"}
+
+
+def test_a_handoff_of_a_journey_that_is_two_here_corrects_what_was_told_under_its_former_number():
+    closed = [firm(command("close_journey", START + DAY))]
+    asked = touch(START + 2 * DAY, "demo_requested", event_id="demo")
+    given, sent = merged(
+        brams(touch(START), asked), willing("jane", touch(START)), *closed, clock=START + 10 * DAY
+    )
+    (first,) = [h for h in handoffs(given.sent) if h["subject"] == "aother"]
+    (told,) = handoffs(sent)
+    assert (first["handoff_id"], told["handoff_id"]) == ("aother.1.1", f"{ACCOUNT}.2.1")
+    assert (told["type"], told["corrects"]) == ("handoff_updated", first["id"])
+    there, here = [e for e in everything(given.sent) if e["kind"] == "feedback"]
+    assert (here["natural_key"], here["corrects"]) == ("2/1", there["id"])
+    (became,) = [e["details"]["journeys"] for e in everything(sent) if e["type"] == "account_merged"]
+    assert became == {"aother.1": f"{ACCOUNT}.1"}
+
+
+def test_a_handoff_that_both_told_under_other_numbers_is_withdrawn_under_the_former_one():
+    asked = touch(START + 2 * DAY, "demo_requested", event_id="demo")
+    here = [willing("jane", touch(START), asked), firm(command("close_journey", START + DAY))]
+    given, sent = merged(brams(touch(START), asked), *here, clock=START + 10 * DAY)
+    (first,) = [h for h in handoffs(given.sent) if h["subject"] == "aother"]
+    told = {h["handoff_id"]: (h["status"], h.get("corrects")) for h in handoffs(sent)}
+    assert told[f"{ACCOUNT}.1.1"] == ("withdrawn", first["id"])
+    feedback = [e for e in everything(sent) if e["kind"] == "feedback"]
+    assert [(e["natural_key"], e["retracted"]) for e in feedback] == [("1/1", True)]
 
 
 def test_feedback_that_was_overdue_is_not_told_again_by_a_merge():
