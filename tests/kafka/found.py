@@ -342,8 +342,10 @@ class _Merge(NamedTuple):
 
 def held(told: Sequence[dict[str, Any]]) -> dict[Key, Any]:
     """What holds, as `docs/journeys.md` says: what `from` had told up to `until` counts for `into`, which has
-    the last word. `told`: rows of `journey_events`, all that were ever told.
+    the last word; what it corrects under another key does not hold under its own. `told`: rows of
+    `journey_events`, all that were ever told.
     """
+    corrected = {(row["tenant"], row["subject"], row["corrects"]) for row in told}
     merges: list[_Merge] = []
     said: dict[tuple[str, str], dict[tuple[str, str], list[tuple[int, Any]]]] = {}
     for row in told:
@@ -356,7 +358,7 @@ def held(told: Sequence[dict[str, Any]]) -> dict[Key, Any]:
                 )
             )
         elif row["kind"] not in CHANGES:
-            value = None if row["retracted"] else event_value(row, row["contact_id"])
+            value = None if row["retracted"] else (row["id"], event_value(row, row["contact_id"]))
             own = said.setdefault((row["tenant"], row["subject"]), {})
             own.setdefault((row["kind"], row["natural_key"]), []).append((int(row["version"]), value))
     taken: dict[tuple[str, str], dict[tuple[str, str], Any]] = {}  # account -> what others had told
@@ -374,15 +376,18 @@ def held(told: Sequence[dict[str, Any]]) -> dict[Key, Any]:
         given[origin] = max(since, merge.until)
         for (kind, key), value in sorted(before.items(), key=lambda one: _order(one[0][1])):
             here = _moved(kind, key, merge)
-            if here is not None and (kind, here) not in said.get(into, {}):
+            elsewhere = (*into, value[0]) in corrected
+            if here is not None and (kind, here) not in said.get(into, {}) and not elsewhere:
                 taken.setdefault(into, {}).setdefault((kind, here), value)
     found = {
-        (*account, *key): value
+        (*account, *key): value[1]
         for account, own in said.items()
         for key, versions in own.items()
         if (value := _latest(versions, max(v for v, _ in versions), given.get(account, -1))) is not None
     }
-    return found | {(*account, *key): value for account, rows in taken.items() for key, value in rows.items()}
+    return found | {
+        (*account, *key): value for account, rows in taken.items() for key, (_, value) in rows.items()
+    }
 
 
 def _latest(versions: Iterable[tuple[int, Any]], until: int, since: int) -> Any:

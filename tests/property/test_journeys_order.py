@@ -273,7 +273,11 @@ def other(snapshot: Snapshot) -> Snapshot:
 
 def read(outputs: list[Output]) -> dict[tuple[str, str, str], Any]:
     """What holds, as `docs/journeys.md` says: what `from` told counts for `into`, which has the last word."""
-    said = {(e["subject"], e["kind"], e["natural_key"]) for e in everything(outputs)}
+    all_told = everything(outputs)
+    said = {(e["subject"], e["kind"], e["natural_key"]) for e in all_told}
+    # What is corrected under another key does not hold under its own.
+    corrected = {e["corrects"] for e in all_told if e["subject"] == ACCOUNT and "corrects" in e}
+    last = {(e["subject"], e["kind"], e["natural_key"]): e["id"] for e in all_told}
     merged = [e["details"] for e in events(outputs) if e["type"] == "account_merged"]
     journeys = {origin: into for details in merged for origin, into in details["journeys"].items()}
     held: dict[tuple[str, str, str], Any] = {}
@@ -287,7 +291,7 @@ def read(outputs: list[Output]) -> dict[tuple[str, str, str], Any]:
         number, slash, item = key.partition("/")
         into = journeys.get(f"{subject}.{number}", "").partition(".")[2]
         here = key if kind not in NUMBERED else f"{into}{slash}{item}" if into else ""
-        if here and (ACCOUNT, kind, here) not in said:
+        if here and (ACCOUNT, kind, here) not in said and last[subject, kind, key] not in corrected:
             held.setdefault((ACCOUNT, kind, here), value)
     return held
 
