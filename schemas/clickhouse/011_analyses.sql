@@ -461,7 +461,7 @@ CREATE OR REPLACE VIEW v_trade (
     revenue Decimal(38, 6) COMMENT 'net orders minus returns and cancellations, in the reporting currency',
     currency LowCardinality(String) COMMENT 'the reporting currency',
     aov Nullable(Float64) COMMENT 'mean value of an order, in the reporting currency; null: no order',
-    frequency Nullable(Float64) COMMENT 'mean of the buyers'' orders a year; null: nobody ordered twice',
+    frequency Nullable(Float64) COMMENT 'orders a year, mean of the buyers with orders at least 30 days apart; null: there is none',
     breadth Nullable(Float64) COMMENT 'mean number of product families of a buyer; null: no buyer',
     return_rate Nullable(Float64) COMMENT 'orders with a return ÷ orders; null: no order',
     return_reasons Map(String, UInt64) COMMENT 'reason of a return to how often it was told'
@@ -470,7 +470,10 @@ WITH
     split AS (
         SELECT
             *, arrayJoin(arrayConcat([('', '')], arrayZip(mapKeys(segments), mapValues(segments)))) AS by,
-            CAST(by.1, 'String') AS segment_kind, by.2 AS segment
+            CAST(by.1, 'String') AS segment_kind, by.2 AS segment,
+            arrayCount(
+                o -> NOT o.cancelled AND o.value IS NOT NULL AND NOT mapContains(unconverted, o.currency), order_list
+            ) AS worth
         FROM accounts FINAL
         LEFT ANY JOIN (
             SELECT tenant, account_id, sumMap(map(return_reason, toUInt64(1))) AS reasons
@@ -485,7 +488,7 @@ SELECT
     sum(split.orders) AS orders,
     sum(split.revenue) AS revenue,
     max(split.currency) AS currency,
-    round(sum(ifNull(split.aov, 0) * split.orders) / nullIf(sumIf(split.orders, split.aov IS NOT NULL), 0), 2) AS aov,
+    round(sum(ifNull(split.aov, 0) * worth) / nullIf(sumIf(worth, split.aov IS NOT NULL), 0), 2) AS aov,
     round(avgOrNull(order_frequency), 2) AS frequency,
     round(avgOrNullIf(length(product_families), split.orders > 0), 2) AS breadth,
     round(sum(ifNull(split.return_rate, 0) * split.orders) / nullIf(sum(split.orders), 0), 4) AS return_rate,

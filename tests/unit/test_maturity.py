@@ -17,8 +17,7 @@ from streams.status import Embedded, show
     [
         ((0, 0, 0), ["rules"]),
         ((1, 49, 49), ["rules", "rhythm"]),
-        ((0, 50, 0), ["rules", "segments"]),
-        ((9, 50, 50), ["rules", "rhythm", "segments", "conversion"]),
+        ((9, 50, 50), ["rules", "rhythm"]),  # what the others need is there, but no model runs yet
     ],
 )
 def test_a_phase_is_on_from_so_much_on(counts: tuple[int, int, int], on: list[str]) -> None:
