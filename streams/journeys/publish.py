@@ -229,9 +229,10 @@ class Press:
 
 def _dues(account: Account, given: Given) -> Iterable[int | None]:
     """When (ms of T) something else holds of the account by the clock alone; some of them are past."""
-    journeys = account.walked.journeys
-    if journeys and journeys[-1].ended is None:
-        yield journeys[-1].closes_at
+    for journey in account.walked.journeys:
+        # What people say of later than the clock ends it only until the clock passes the gap.
+        if journey.ended is None or journey.ended[0] > journey.closes_at:
+            yield journey.closes_at
     for spell in account.spells:  # who leaves plays no role any more
         if spell.until != EVER:
             yield spell.until - 1

@@ -7,6 +7,7 @@ import pytest
 
 from schemas import topics
 from schemas.internal import AccountRecord, Tick
+from schemas.times import rfc3339
 from streams.core import StepConfig
 from streams.definition import default
 from streams.journeys.publish import HEAD, Head
@@ -15,6 +16,7 @@ from streams.session import pack_version
 from tests.unit.test_journeys_given import (
     ACCOUNT,
     DAY,
+    GAP,
     KEY_OF,
     START,
     TENANT,
@@ -166,6 +168,19 @@ def test_an_account_of_which_nothing_is_due_is_left_alone():
     for days in range(51, 60):
         given.feed(Tick(0, START + days * DAY, 0), now=START + days * 10_000)
         assert given.rows.get(GROUP, HEAD) == head
+
+
+@pytest.mark.parametrize(
+    "said", [outcome("lost", START + GAP + 9), command("close_journey", START + GAP + 9)]
+)
+def test_what_was_said_to_end_a_journey_later_than_its_gap_ends_it_until_the_clock_passes_the_gap(said):
+    given = Letters()
+    given.feed(willing("jane", DEMO), firm(said))
+    given.drain(START + 10 * DAY)  # feedback is overdue by then: nothing else is due
+    (end,) = [e for e in everything(given.sent) if e["kind"] == "journey_end"]
+    assert end["occurred_at"] == rfc3339(said.at)
+    (end,) = [e for e in everything(given.drain(START + GAP + 1)) if e["kind"] == "journey_end"]
+    assert (end["occurred_at"], end["details"]["closed_by"]) == (rfc3339(START + GAP), "gap")
 
 
 def test_feedback_is_due_without_any_news():
