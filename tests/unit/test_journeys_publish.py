@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from schemas import topics
-from schemas.internal import AccountRecord, Tick
+from schemas.internal import OTHER, AccountRecord, Fact, Tick
 from schemas.times import rfc3339
 from streams.core import StepConfig
 from streams.definition import default
@@ -28,6 +28,7 @@ from tests.unit.test_journeys_given import (
     gone,
     handoffs,
     having,
+    of,
     outcome,
     profiles,
     touch,
@@ -374,6 +375,28 @@ def test_a_handoff_that_both_told_under_other_numbers_is_withdrawn_under_the_for
     assert told[f"{ACCOUNT}.1.1"] == ("withdrawn", first["id"])
     feedback = [e for e in everything(sent) if e["kind"] == "feedback"]
     assert [(e["natural_key"], e["retracted"]) for e in feedback] == [("1/1", True)]
+
+
+def test_of_two_handoffs_that_have_one_number_here_the_one_that_holds_is_told():
+    late = START + 200 * DAY
+    bram, carl = brams(DEMO), willing("carl", touch(late, "quote_requested"))
+    refuses = fragment(
+        "contact_id:7", of("bram"), facts={"consent.profiling": Fact(OTHER, START - DAY, "web", False)}
+    )
+    said = having(fragment("domain:beta.nl"), outcomes=[outcome("recycled", late + 9)])
+    given = Driven()
+    given.feed(
+        other(bram), other(carl), other(said), willing("jane", touch(START + 100 * DAY)), refuses, firm()
+    )
+    given.drain(late + DAY)
+    assert [h["handoff_id"] for h in handoffs(given.sent)] == ["aother.1.1", "aother.2.1"]
+    at = version(50)
+    moved = [having(s, version=at, predecessors={"aother": at}) for s in (bram, carl, said)]
+    left = [having(other(gone(s.identifier, 50)), successors=[ACCOUNT]) for s in moved]
+    answer(given, given.feed(*left, *moved))
+    (told,) = handoffs(given.drain(late + DAY))
+    assert (told["handoff_id"], told["status"]) == (f"{ACCOUNT}.1.1", "recycled")
+    assert told["occurred_at"] == rfc3339(late)
 
 
 def test_feedback_that_was_overdue_is_not_told_again_by_a_merge():
