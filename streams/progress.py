@@ -16,6 +16,7 @@ from streams.summary import Summary
 # Lines of one run. The embedded broker and the steps keep everything in memory, about 3 KB a line
 # (docs/benchmarks.md): 6 GB.
 MANY_LINES = 2_000_000
+_WIDE = 1_000  # columns
 ADVICE = (
     f"more than {MANY_LINES:,} lines in one run: the embedded broker keeps all of them in memory, about 3 KB "
     "a line; for so many, bring Apache Kafka (JOURNEYS_BROKER, `journeys worker`)"
@@ -75,4 +76,7 @@ def summary_table(summary: Summary) -> None:
         else:
             text = f"{value:,}" if isinstance(value, int | float) else str(value)
         table.add_row(name.replace("handoffs", "hand-offs").replace("_", " "), text)
-    Console(file=sys.stdout).print(table)
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:  # a line is a line for whoever reads the pipe
+        console.width = _WIDE
+    console.print(table)

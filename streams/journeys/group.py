@@ -127,8 +127,10 @@ class Known:
 
     def consents(self, contact: str, at: int) -> bool:
         """Whether the contact may be approached at a time (ms), also where nobody here knows how."""
-        legitimate = self._definition.handoff.legitimate
-        return bool(reach.approachable(legitimate, self.lines[contact].words, at))
+        line, legitimate = self.lines[contact], self._definition.handoff.legitimate
+        known = {"email": line.addresses, "phone": line.numbers}
+        unknown = {way for way in reach.approachable(legitimate, line.words, at) if not known[way]}
+        return bool(unknown or self.may(contact, at))
 
     def anybody(self, at: int) -> bool:
         """Whether somebody who is here at a time (ms) may be approached."""

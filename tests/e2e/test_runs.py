@@ -94,6 +94,10 @@ def test_ten_lines_give_a_table_and_nothing_else(runs: Runs) -> None:
         "contacts": "2",
         "accounts": "1",
         "stages": "purchase 1",
+        "hand-offs": "1, of which 1 open",
+        "silent": "0",
+        "maturity": "rules on, rhythm on (accounts with 3 active days: 1), segments off (accounts: 1 of 50), "
+        "conversion off (outcomes: 0 of 50)",
         "events per second": told["events per second"].strip(),
         "as of": "2025-02-26T10:00:00Z",
     }
@@ -105,6 +109,7 @@ def test_the_same_lines_again_are_duplicates_and_tell_nothing(runs: Runs) -> Non
     assert out.count("\n") == 1
     summary = json.loads(out)
     assert summary.pop("events_per_second") > 0
+    assert [phase["name"] for phase in summary.pop("maturity") if phase["on"]] == ["rules", "rhythm"]
     assert summary == {
         "lines": 10,
         "applied": 0,
@@ -114,6 +119,9 @@ def test_the_same_lines_again_are_duplicates_and_tell_nothing(runs: Runs) -> Non
         "contacts": 2,
         "accounts": 1,
         "stages": {"purchase": 1},
+        "handoffs": 1,
+        "open_handoffs": 1,
+        "silent": 0,
         "as_of": "2025-02-26T10:00:00Z",
     }
     assert runs.again == runs.first

@@ -106,8 +106,8 @@ def test_run_hands_over_the_lines_and_prints_a_table(runs: Runs, file: Path) -> 
     assert "open handoffs 34" not in table
     words = " ".join(done.stdout.split())
     assert (
-        "rhythm on (accounts with 3 active days: 3), segments on (accounts: 60), conversion off (outcomes: 49"
-        in words
+        "rhythm on (accounts with 3 active days: 3), segments off (accounts: 60; comes with a later version), "
+        "conversion off (outcomes: 49" in words
     )
 
 
