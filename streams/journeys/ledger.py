@@ -251,8 +251,8 @@ def _carried(
                 number, slash, item = key.partition("/")
                 key = f"{ours[number]}{slash}{item}" if number in ours else ""
             known = handoffs.get(said.key, "") if said.kind in (HANDOFF, FEEDBACK) else ""
-            # Who reads would not find it here: it has another number among those of its journey, or an earlier
-            # one has this number.
+            # Who reads would not find it here: it has another number among those of its journey, or an
+            # earlier one has this number.
             anew = bool(known) and (known != key or (said.kind, key) in rest)
             key = known or key
             if key and not said.retracted and said.kind not in CHANGES:
